@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+#
+# make            libsocktmo.so and socktmo, at the top level (links into build/)
+# make demo       builds, then shows four programs that hang bare and end in time under the shim
+# make check      all tests; T=NAME runs one unit program or .bats file, F='words' one of its tests
+# make bench      what the shim costs, beside the bare program, with the bounds that must hold
+# make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
+# make fuzz       libFuzzer on the settings, FUZZ_S seconds
+# make install    DESTDIR= PREFIX=/usr/local; `make uninstall` leaves nothing
+#
+# SAN=asan|ubsan|tsan builds and tests that flavour, CC=clang|musl-gcc another compiler; V=1 shows
+# the commands. All output goes to build/, or to BUILD.
+
+# --- configuration --------------------------------------------------------------------------------
+
+CC       = gcc
+PREFIX   = /usr/local
+BINDIR   = $(PREFIX)/bin
+LIBDIR   = $(PREFIX)/lib
+MANDIR   = $(PREFIX)/share/man
+SAN      =
+FUZZ_S   = 60
+CFLAGS   = -O2 -g
+LDFLAGS  =
+
+BUILD    = build$(if $(SAN),/$(SAN))$(if $(filter-out gcc,$(CC)),/$(notdir $(firstword $(CC))))
+
+WARN     = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion \
+           -Wpointer-arith -Wwrite-strings -Wvla -Wundef
+SAN_asan = -fsanitize=address -fno-omit-frame-pointer
+SAN_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
+SAN_tsan = -fsanitize=thread
+SANFLAGS = $(SAN_$(SAN))
+# No fortified names among our imports, no builtin that becomes a call to a name we wrap.
+BASE     = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -I. -MMD -MP
+PIC      = -fPIC -fvisibility=hidden -fno-plt -fexceptions -fno-stack-protector
+LINKHARD = -Wl,-z,defs,-z,now,-z,relro
+
+Q        = $(if $(V),,@)
+say      = $(if $(V),,@echo "  $(1)";)
+
+# --- what there is --------------------------------------------------------------------------------
+
+CONFIG   = config/duration.c config/errnos.c config/load.c config/settings.c config/word.c
+SYS      = shim/sys/clock.c shim/sys/raw.c shim/sys/real.c
+TRACK    = shim/track/fdtable.c shim/track/self.c
+POLICY   = shim/policy/apply.c shim/policy/end.c shim/policy/judge.c shim/policy/plan.c
+REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/report/put.c \
+           shim/report/record.c shim/report/sink.c shim/report/tcpinfo.c
+WRAP     = shim/entry.c shim/wrap/call.c shim/wrap/close.c shim/wrap/connect.c shim/wrap/emit.c \
+           shim/wrap/last.c shim/wrap/made.c shim/wrap/option.c shim/wrap/process.c \
+           shim/wrap/recv.c shim/wrap/send.c shim/wrap/state.c shim/wrap/syscall.c \
+           shim/wrap/vfork.c
+CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
+           cli/socktmo.c
+UNITS    = duration errnos load logfile record settings sink tcpinfo word
+PROGRAMS = peer
+EXAMPLES = legacy-client legacy-server
+
+ARCHIVE_SRC = $(CONFIG) $(SYS) $(TRACK) $(POLICY) $(REPORT)
+obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+ARCHIVE  = $(BUILD)/libtmo.a
+LIBRARY  = $(BUILD)/libsocktmo.so
+COMMAND  = $(BUILD)/socktmo
+MAP      = $(BUILD)/libsocktmo.map
+TABLE    = $(BUILD)/settings-table
+PAGES    = $(BUILD)/man/socktmo.1 $(BUILD)/man/libsocktmo.8
+TEST_BIN = $(PROGRAMS:%=$(BUILD)/tests/%)
+UNIT_BIN = $(UNITS:%=$(BUILD)/unit/%)
+EX_BIN   = $(EXAMPLES:%=$(BUILD)/examples/%)
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all links programs demo check check-unit check-bats check-source lint fuzz bench install \
+        uninstall clean format FORCE
+
+all: $(LIBRARY) $(COMMAND) $(PAGES) links
+
+# The top level shows the plain build; flavours stay in their folder.
+links: $(LIBRARY) $(COMMAND)
+ifeq ($(BUILD),build)
+	@ln -sf $(LIBRARY) libsocktmo.so
+	@ln -sf $(COMMAND) socktmo
+endif
+
+# --- build ----------------------------------------------------------------------------------------
+
+# Other flags are another build: the stamp changes, and everything depends on it.
+STAMP    = $(BUILD)/flags
+FLAGS_NOW = $(CC) $(CFLAGS) $(BASE) $(PIC) $(SANFLAGS) $(LDFLAGS) $(LIBDIR)
+$(STAMP): FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
+
+$(BUILD)/obj/cli/%.o: cli/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -DTMO_LIBDIR='"$(LIBDIR)"' -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(PIC) $(SANFLAGS) -c -o $@ $<
+
+$(ARCHIVE): $(call obj,$(ARCHIVE_SRC))
+	$(call say,AR $@)rm -f $@ && ar crD $@ $^
+
+# The exported names are the rows of the table, and nothing else.
+$(MAP): shim/symbols.def shim/symbols-map.h $(STAMP)
+	$(call say,MAP $@){ echo '{ global:'; \
+	    $(CC) -E -P -D_GNU_SOURCE -I. -include shim/symbols-map.h -x c shim/symbols.def | \
+	    sed -n 's/.*EXPORT(\([A-Za-z0-9_]*\)).*/  \1;/p'; echo '  local: *; };'; } >$@
+
+$(LIBRARY): $(call obj,$(WRAP)) $(ARCHIVE) $(MAP)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) -shared $(LINKHARD) -Wl,-soname,libsocktmo.so \
+	    -Wl,--version-script=$(MAP) $(LDFLAGS) -o $@ $(call obj,$(WRAP)) $(ARCHIVE) -ldl
+
+$(COMMAND): $(call obj,$(CLI)) $(ARCHIVE)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ -ldl
+
+$(TABLE): $(call obj,man/settings-table.c cli/options.c cli/say.c) $(ARCHIVE)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -ldl
+
+# @SETTINGS@ in a page is the table, in the shape that the page wants.
+$(BUILD)/man/%: man/%.in $(TABLE)
+	@mkdir -p $(@D)
+	$(call say,MAN $@)awk -v table='$(TABLE) $(if $(filter %.1,$@),options,environment)' \
+	    '/^@SETTINGS@$$/ { system(table); next } { print }' $< >$@
+
+$(BUILD)/tests/%: tests/programs/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -pthread -o $@ $< -ldl
+
+$(BUILD)/examples/%: examples/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $< $(ARCHIVE) -ldl
+
+programs: $(TEST_BIN) $(EX_BIN)
+
+demo: all programs
+	TMO_BUILD=$(BUILD) TMO_LIB=$(CURDIR)/$(LIBRARY) sh examples/demo.sh
+
+# --- check ----------------------------------------------------------------------------------------
+
+# libasan must come first, whoever else is preloaded.
+PRELOAD_asan = $(shell $(CC) -print-file-name=libasan.so)
+PRELOAD_tsan = $(shell $(CC) -print-file-name=libtsan.so)
+TEST_ENV = TMO_LIB=$(CURDIR)/$(LIBRARY) TMO_BIN=$(CURDIR)/$(COMMAND) TMO_BUILD=$(CURDIR)/$(BUILD) \
+           TMO_PRELOAD=$(PRELOAD_$(SAN)) ASAN_OPTIONS=detect_leaks=0
+BATS     = $(sort $(wildcard tests/bats/*.bats))
+T        =
+F        =
+CHOSEN   = $(if $(T),$(wildcard tests/bats/$(T).bats),$(BATS))
+
+check: check-unit check-source check-bats
+
+check-unit: $(if $(T),$(filter %/$(T),$(UNIT_BIN)),$(UNIT_BIN))
+	@for unit in $^; do echo "$$unit: $$($$unit)" || exit 1; done
+
+check-source: all
+	$(Q)sh tests/source/rules.sh $(LIBRARY)
+
+check-bats: all programs
+	$(if $(CHOSEN),$(Q)$(TEST_ENV) bats --timing $(if $(F),--filter '$(F)') $(CHOSEN))
+
+# --- lint, fuzz, bench ----------------------------------------------------------------------------
+
+C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
+           tests/fuzz/*.c tests/programs/*.[ch] examples/*.c bench/*.[ch])
+TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
+SCRIPTS  = tests/setup.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
+           $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash)
+
+lint: all
+	clang-format --dry-run -Werror $(C_FILES)
+	clang-tidy --quiet $(TIDY) -- $(BASE) 2>/dev/null
+	shellcheck $(SCRIPTS)
+	mandoc -Tlint -Wwarning $(PAGES)
+	sh tests/source/rules.sh $(LIBRARY)
+
+format:
+	clang-format -i $(C_FILES)
+
+fuzz: $(call obj,)
+	@mkdir -p $(BUILD)/fuzz/corpus
+	clang $(filter-out -MMD -MP,$(BASE)) -O1 -g -fsanitize=fuzzer,address,undefined -o \
+	    $(BUILD)/fuzz/config tests/fuzz/config.c $(CONFIG)
+	$(BUILD)/fuzz/config -max_total_time=$(FUZZ_S) -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus
+
+# --- install --------------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/socktmo
+	install -m 755 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libsocktmo.so
+	install -m 644 $(BUILD)/man/socktmo.1 $(DESTDIR)$(MANDIR)/man1/socktmo.1
+	install -m 644 $(BUILD)/man/libsocktmo.8 $(DESTDIR)$(MANDIR)/man8/libsocktmo.8
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/socktmo $(DESTDIR)$(LIBDIR)/libsocktmo.so \
+	    $(DESTDIR)$(MANDIR)/man1/socktmo.1 $(DESTDIR)$(MANDIR)/man8/libsocktmo.8
+
+# --- clean up -------------------------------------------------------------------------------------
+
+clean:
+	rm -rf build libsocktmo.so socktmo
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# Judges times. Files: bounds (operation, kind of bound, bound, tab-separated), then the output of
+# `paired`. Kinds: `ratio` to the first variant, `more_ns` for the variant "logged" beside "with",
+# and `growth` of the added ns from the operation "one thread X" to "two threads X". Each bound is
+# let out by what the same run shows between a program and itself (aa).
+function abs(x) {
+    return x < 0 ? -x : x
+}
+
+function judge(op, limit, value, slack, format,    verdict) {
+    verdict = value <= limit + slack ? "ok" : "FAIL"
+    if (!((op, "with") in ratio))
+        verdict = "FAIL (not measured)"
+    if (verdict != "ok")
+        failed = 1
+    return sprintf(format "  %s", limit, slack, verdict)
+}
+
+function ratio_row(op, limit) {
+    printf "%-28s %9.1f %7.4f %7s %7s %7.4f   %s\n", op, ns[op, "bare"], ratio[op, "aa"],
+        shown(op, "empty"), shown(op, "inert"), ratio[op, "with"],
+        judge(op, limit, ratio[op, "with"], abs(ratio[op, "aa"] - 1), "%.2f + %.4f")
+}
+
+function shown(op, variant) {
+    return (op, variant) in ratio ? sprintf("%.4f", ratio[op, variant]) : "-"
+}
+
+# Up to `limit` times what one thread pays, or up to 3 ns more than that.
+function growth_row(call, factor,    one, two, before, after, slack, limit) {
+    one = "one thread " call
+    two = "two threads " call
+    before = difference[one, "with"]
+    after = difference[two, "with"]
+    slack = abs(difference[one, "aa"]) + abs(difference[two, "aa"])
+    limit = factor * before > before + 3 ? factor * before : before + 3
+    printf "%-28s %9s %7s %7s %7s %7s   %s\n", call ", one thread", sprintf("%.1f", ns[one, "bare"]),
+        sprintf("%+.1f", difference[one, "aa"]), sprintf("%+.1f", difference[one, "empty"]), "-",
+        sprintf("%+.1f", before), "ns added"
+    printf "%-28s %9s %7s %7s %7s %7s   %s\n", call ", two threads",
+        sprintf("%.1f", ns[two, "bare"]), sprintf("%+.1f", difference[two, "aa"]),
+        sprintf("%+.1f", difference[two, "empty"]), "-", sprintf("%+.1f", after),
+        judge(two, limit, after, slack, "%.1f + %.1f")
+}
+
+function more_row(op, limit) {
+    printf "%-28s %9.0f %7s %7s %7s %7s   %s\n", "close record to a file, ns", ns[op, "with"],
+        sprintf("%+.0f", difference[op, "aa"]), "-", "-", sprintf("%+.0f", difference[op, "logged"]),
+        judge(op, limit, difference[op, "logged"], abs(difference[op, "aa"]), "%.0f + %.0f")
+}
+
+BEGIN {
+    FS = "\t"
+}
+
+NR == FNR {
+    rows++
+    what[rows] = $1
+    kind[rows] = $2
+    limit[rows] = $3
+    next
+}
+
+{
+    ns[$1, $2] = $3
+    ratio[$1, $2] = $4
+    difference[$1, $2] = $5
+}
+
+END {
+    printf "%-28s %9s %7s %7s %7s %7s   %s\n", "time", "bare ns", "A/A", "empty", "inert", "with",
+        "bound + A/A"
+    for (i = 1; i <= rows; i++) {
+        if (kind[i] == "ratio")
+            ratio_row(what[i], limit[i])
+        else if (kind[i] == "growth")
+            growth_row(what[i], limit[i])
+        else
+            more_row(what[i], limit[i])
+    }
+    exit failed
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * `socktmo run`: check the settings, put the library into LD_PRELOAD, become the program.
+ */
+#include "cli/actions.h"
+#include "cli/library.h"
+#include "cli/options.h"
+#include "cli/preflight.h"
+#include "cli/say.h"
+#include "config/load.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Whether every SOCKTMO_ variable is good; each one that is not is told. */
+static bool settings_are_good(void)
+{
+    static struct tmo_config cfg;
+    tmo_config_init(&cfg);
+    return tmo_config_load_env(&cfg, environ, tmo_cli_tell, NULL) == 0;
+}
+
+/* Finds the library and puts it into the environment. 0, or -1 and it was told why not. */
+static int add_library(char *library, size_t size)
+{
+    if (tmo_cli_library_find(library, size) < 0) {
+        tmo_cli_say("cannot find " TMO_LIBRARY_NAME
+                    " beside this command or in the installed place");
+        return -1;
+    }
+    int r = tmo_cli_library_preload(library);
+    if (r == -EINVAL) {
+        tmo_cli_say("the path of the library, '%s', holds a blank, a colon or a dollar sign, which "
+                    "LD_PRELOAD cannot take: move it to another folder",
+                    library);
+        return -1;
+    }
+    if (r < 0) {
+        tmo_cli_say("LD_PRELOAD: %s", strerror(-r));
+        return -1;
+    }
+    return 0;
+}
+
+/* Tells what speaks against PROGRAM. Whether it may be started all the same. */
+static bool may_start(const char *program, const struct tmo_elf *library, bool require_reach)
+{
+    struct tmo_preflight found;
+    const char *sequel =
+        require_reach ? "so it is not started (--require-reach)" : "so no limit will hold";
+
+    tmo_cli_preflight(program, library, &found);
+    if (found.reach == TMO_REACH_YES || (found.reach == TMO_REACH_UNKNOWN && !require_reach))
+        return true;
+    if (found.interpreter)
+        tmo_cli_say("%s is run by %s, which %s, %s", program, found.path, found.reason, sequel);
+    else
+        tmo_cli_say("%s %s, %s", program, found.reason, sequel);
+    return !require_reach;
+}
+
+int tmo_cli_run(char **argv)
+{
+    struct tmo_options options;
+    char library[PATH_MAX];
+
+    if (tmo_cli_options_read(argv, &options) < 0)
+        return TMO_STATUS_USAGE;
+    if (options.wish == TMO_WISH_HELP)
+        return tmo_cli_help();
+    if (options.wish == TMO_WISH_VERSION)
+        return tmo_cli_version();
+    argv = options.rest;
+    if (argv[0] == NULL) {
+        tmo_cli_say("no program to run, see socktmo --help");
+        return TMO_STATUS_USAGE;
+    }
+    if (!settings_are_good() || add_library(library, sizeof(library)) < 0)
+        return TMO_STATUS_USAGE;
+
+    struct tmo_elf elf;
+    int r = tmo_cli_elf_read_path(library, &elf);
+    if (r < 0 || !elf.shared) {
+        tmo_cli_say("%s: %s", library,
+                    r < 0 && r != -ENOEXEC ? strerror(-r) : "not a shared library");
+        return TMO_STATUS_USAGE;
+    }
+    if (!may_start(argv[0], &elf, options.require_reach))
+        return TMO_STATUS_CANNOT;
+
+    execvp(argv[0], argv);
+    int error = errno;
+    tmo_cli_say(argv[0][0] != '\0' ? "%s: %s" : "'%s': %s", argv[0], strerror(error));
+    return error == ENOENT ? TMO_STATUS_NOT_FOUND : TMO_STATUS_CANNOT;
+}

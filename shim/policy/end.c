@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * Ending a connection in the kernel. See end.h.
+ *
+ * shutdown(2) alone would be read as the peer's orderly end, half an answer as a whole one. A
+ * connect(2) to AF_UNSPEC aborts instead (RFC 793 ABORT; net/ipv4/tcp.c, tcp_disconnect): waiting
+ * calls get ECONNRESET or EPIPE, pollers POLLERR and POLLHUP. But it throws the receive queue away.
+ */
+#include "shim/policy/end.h"
+#include "shim/policy/apply.h"
+#include "shim/sys/raw.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+static int disconnect(int fd)
+{
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    return (int)TMO_RAW3(SYS_connect, fd, &nowhere, sizeof(nowhere));
+}
+
+static bool has_queued(int fd)
+{
+    int queued = 0;
+    return TMO_RAW3(SYS_ioctl, fd, FIONREAD, &queued) == 0 && queued > 0;
+}
+
+enum tmo_end tmo_end_connection(int fd, const struct tmo_slot *slot)
+{
+    if (!tmo_proto_is_stream(slot->proto) || !tmo_end_is_same(fd, slot))
+        return TMO_END_NOT;
+    /* While another thread sleeps in a call on it, some kernels refuse with EBUSY: 4faeee0cf8a5 in
+     * 6.4 and backports, until 419ce133ab92 in 6.7. */
+    if (tmo_proto_is_tcp(slot->proto) && !has_queued(fd) && disconnect(fd) == 0)
+        return TMO_END_RESET;
+    return TMO_RAW2(SYS_shutdown, fd, SHUT_RDWR) == 0 ? TMO_END_DRAIN : TMO_END_NOT;
+}
+
+void tmo_end_attempt(int fd, const struct tmo_slot *slot)
+{
+    if (!tmo_proto_is_tcp(slot->proto) || disconnect(fd) < 0)
+        return;    /* a unix socket's attempt ends with the call */
+    int error = 0; /* the ECONNRESET that this leaves behind (tcp_disconnect) */
+    socklen_t len = sizeof(error);
+    (void)tmo_raw_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+}
+
+bool tmo_end_is_same(int fd, const struct tmo_slot *slot)
+{
+    return slot->cookie == 0 || tmo_apply_cookie(fd) == slot->cookie;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * The system headers that the table of symbols needs, and what they lack on some libc or
+ * architecture. Layer: sys.
+ */
+#ifndef TMO_SYS_LIBC_H
+#define TMO_SYS_LIBC_H
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* What is the library's own, and so is reached without a detour by the GOT: -fvisibility=hidden
+ * speaks of definitions only. */
+#define TMO_HIDDEN __attribute__((visibility("hidden")))
+
+#ifndef __GLIBC__
+typedef off_t off64_t; /* musl: always 64 bits */
+#endif
+
+/* vfork(2) and clone(2) may only be passed on by a jump (wrap/vfork.c), which is written per
+ * architecture. */
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+#define TMO_HAVE_VFORK_JUMP 1
+#endif
+
+/* System calls that not every architecture has: -1 = none, the call then fails with ENOSYS. */
+#ifdef SYS_accept
+#define TMO_SYS_accept SYS_accept
+#else
+#define TMO_SYS_accept (-1)
+#endif
+#ifdef SYS_dup2
+#define TMO_SYS_dup2 SYS_dup2
+#else
+#define TMO_SYS_dup2 (-1)
+#endif
+#ifdef SYS_fork
+#define TMO_SYS_fork SYS_fork
+#else
+#define TMO_SYS_fork (-1)
+#endif
+#ifdef SYS_setrlimit
+#define TMO_SYS_setrlimit SYS_setrlimit
+#else
+#define TMO_SYS_setrlimit (-1)
+#endif
+#ifdef SYS_fcntl64
+#define TMO_SYS_fcntl SYS_fcntl64
+#else
+#define TMO_SYS_fcntl SYS_fcntl
+#endif
+#ifdef SYS_sendfile64
+#define TMO_SYS_sendfile64 SYS_sendfile64
+#else
+#define TMO_SYS_sendfile64 SYS_sendfile
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* one number on all architectures, Linux 5.9 */
+#endif
+#define TMO_SYS_close_range SYS_close_range
+
+/* The kernel's numbers for what older headers do not name. */
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+#ifndef SO_COOKIE
+#define SO_COOKIE 57 /* asm-generic/socket.h, Linux 4.12 */
+#endif
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * Resolving of the real functions. See real.h.
+ */
+#include "shim/sys/real.h"
+#include "shim/sys/raw.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* The thread that is in tmo_real_bind(), as an address on its stack; dlsym() may come back to us
+ * (an allocator that is being set up reads a file) and must then not start over. */
+static char *_Atomic binding;
+#define NEAR_BYTES 65536
+
+static _Atomic bool bound;
+
+static bool in_binding(void)
+{
+    char here;
+    char *there = binding;
+    return there != NULL && &here < there && there - &here < NEAR_BYTES;
+}
+
+/* What a call does when libc's function is not to be had: the system call itself. */
+static long stand_in(long nr, ...)
+{
+    if (nr < 0 || tmo_real.syscall == NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    va_list ap;
+    va_start(ap, nr);
+    long a[6]; /* more than were given: the kernel does not look at the rest */
+    for (size_t i = 0; i < 6; i++)
+        a[i] = va_arg(ap, long);
+    va_end(ap);
+    return tmo_real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+#define SPREAD(...) , ##__VA_ARGS__
+
+/* Two stubs a row: `first` binds and goes on; `absent` is for a name that libc does not have. */
+#define SYM(ret, name, params, args, nr)                                                           \
+    static ret absent_##name params                                                                \
+    {                                                                                              \
+        return (ret)stand_in(nr SPREAD args);                                                      \
+    }                                                                                              \
+    static ret first_##name params                                                                 \
+    {                                                                                              \
+        if (in_binding())                                                                          \
+            return absent_##name args;                                                             \
+        tmo_real_bind();                                                                           \
+        return tmo_real.name args;                                                                 \
+    }
+#define OWN(name)
+#define ALIAS(name, target)
+#include "shim/symbols.def"
+#undef SYM
+
+struct tmo_real tmo_real = {
+#define SYM(ret, name, params, args, nr) .name = first_##name,
+#include "shim/symbols.def"
+#undef SYM
+};
+
+void tmo_real_bind(void)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+        void *absent;
+    } rows[] = {
+#define SYM(ret, name, params, args, nr)                                                           \
+    {#name, offsetof(struct tmo_real, name), (void *)(uintptr_t)absent_##name},
+#include "shim/symbols.def"
+#undef SYM
+    };
+    char here;
+    int e = errno;
+    bool lacking = false;
+
+    if (bound)
+        return;
+    binding = &here;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *found = dlsym(RTLD_NEXT, rows[i].name);
+        lacking = lacking || found == NULL;
+        __atomic_store_n((void **)((char *)&tmo_real + rows[i].offset),
+                         found != NULL ? found : rows[i].absent, __ATOMIC_RELEASE);
+    }
+    binding = NULL;
+    bound = true;
+    if (lacking)
+        (void)dlerror(); /* the program's own dlerror() shall not see our misses */
+    errno = e;
+}
+
+bool tmo_real_is_bound(void)
+{
+    return bound;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ * Descriptors and slots. See fdtable.h.
+ */
+#include "shim/track/fdtable.h"
+#include "shim/sys/raw.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+unsigned char tmo_track_hot[TMO_HOT_SIZE];
+
+#define CHUNK  1024u
+#define CHUNKS 1024u
+
+static uint32_t *fd_chunk[TMO_TRACK_FDS / CHUNK]; /* fd -> slot number + 1; 0 = not ours */
+static struct tmo_slot *slot_chunk[CHUNKS];
+static uint32_t slots_used; /* slots handed out so far, without those from the free list */
+static uint64_t free_head;  /* low half: slot number + 1, high half: a tag against ABA */
+static int highest = -1;    /* no descriptor above was ever ours */
+static bool high_seen;      /* a descriptor of TMO_HOT_SIZE or more was ours */
+
+/* The chunk that *WHERE points to, made first if there is none. NULL: no memory. */
+static void *chunk(void **where, size_t size)
+{
+    void *there = __atomic_load_n(where, __ATOMIC_ACQUIRE);
+    if (there != NULL)
+        return there;
+    void *fresh = tmo_raw_map(size);
+    if (fresh == NULL)
+        return NULL;
+    if (__atomic_compare_exchange_n(where, &there, fresh, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return fresh;
+    tmo_raw_unmap(fresh, size); /* another thread was first */
+    return there;
+}
+
+static struct tmo_slot *slot_at(uint32_t number)
+{
+    return &__atomic_load_n(&slot_chunk[number / CHUNK], __ATOMIC_ACQUIRE)[number % CHUNK];
+}
+
+/* A free slot's number + 1, or 0. */
+static uint32_t take_slot(void)
+{
+    uint64_t head = __atomic_load_n(&free_head, __ATOMIC_ACQUIRE);
+    while ((uint32_t)head != 0) {
+        uint32_t next = slot_at((uint32_t)head - 1)->born_us[0];
+        uint64_t fresh = ((head >> 32) + 1) << 32 | next;
+        if (__atomic_compare_exchange_n(&free_head, &head, fresh, true, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return (uint32_t)head;
+    }
+    uint32_t number = __atomic_fetch_add(&slots_used, 1, __ATOMIC_RELAXED);
+    if (number >= CHUNK * CHUNKS ||
+        chunk((void **)&slot_chunk[number / CHUNK], CHUNK * sizeof(struct tmo_slot)) == NULL) {
+        __atomic_fetch_sub(&slots_used, 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    return number + 1;
+}
+
+static void free_slot(uint32_t number_1)
+{
+    uint64_t head = __atomic_load_n(&free_head, __ATOMIC_RELAXED), fresh;
+    do {
+        slot_at(number_1 - 1)->born_us[0] = (uint32_t)head;
+        fresh = ((head >> 32) + 1) << 32 | number_1;
+    } while (!__atomic_compare_exchange_n(&free_head, &head, fresh, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
+}
+
+/* Where FD's slot number is kept, or NULL. */
+static uint32_t *cell(int fd, bool make)
+{
+    if (fd < 0 || fd >= TMO_TRACK_FDS)
+        return NULL;
+    uint32_t **where = &fd_chunk[(unsigned)fd / CHUNK];
+    uint32_t *cells = make ? chunk((void **)where, CHUNK * sizeof(uint32_t))
+                           : __atomic_load_n(where, __ATOMIC_ACQUIRE);
+    return cells != NULL ? &cells[(unsigned)fd % CHUNK] : NULL;
+}
+
+static void put_hot(int fd, enum tmo_hot hot)
+{
+    unsigned char *byte = &tmo_track_hot[(uint16_t)fd];
+    if (fd >= TMO_HOT_SIZE && hot != TMO_HOT_NONE)
+        __atomic_store_n(&high_seen, true, __ATOMIC_RELEASE);
+    if (fd >= TMO_HOT_SIZE ||
+        (__atomic_load_n(&high_seen, __ATOMIC_ACQUIRE) && *byte == TMO_HOT_SLOW)) {
+        if (hot != TMO_HOT_NONE)
+            __atomic_store_n(byte, TMO_HOT_SLOW, __ATOMIC_RELEASE);
+        return; /* it may be another descriptor's SLOW: once so, always so */
+    }
+    __atomic_store_n(byte, (unsigned char)hot, __ATOMIC_RELEASE);
+}
+
+static void raise_highest(int fd)
+{
+    int known = __atomic_load_n(&highest, __ATOMIC_RELAXED);
+    while (fd > known && !__atomic_compare_exchange_n(&highest, &known, fd, true, __ATOMIC_RELEASE,
+                                                      __ATOMIC_RELAXED))
+        continue;
+}
+
+struct tmo_slot *tmo_track_slot(int fd)
+{
+    uint32_t *at = cell(fd, false);
+    uint32_t number_1 = at != NULL ? __atomic_load_n(at, __ATOMIC_ACQUIRE) : 0;
+    return number_1 != 0 ? slot_at(number_1 - 1) : NULL;
+}
+
+struct tmo_slot *tmo_track_add(int fd, const struct tmo_slot *slot)
+{
+    struct tmo_slot old;
+    (void)tmo_track_drop(fd, &old);
+    uint32_t *at = cell(fd, true);
+    uint32_t number_1 = at != NULL ? take_slot() : 0;
+    if (number_1 == 0)
+        return NULL;
+    struct tmo_slot *there = slot_at(number_1 - 1);
+    *there = *slot;
+    there->refs = 1;
+    raise_highest(fd);
+    __atomic_store_n(at, number_1, __ATOMIC_RELEASE);
+    return there;
+}
+
+void tmo_track_share(int from, int to)
+{
+    struct tmo_slot old;
+    (void)tmo_track_drop(to, &old);
+    uint32_t *source = cell(from, false), *target = cell(to, true);
+    uint32_t number_1 = source != NULL ? __atomic_load_n(source, __ATOMIC_ACQUIRE) : 0;
+    if (number_1 == 0 || target == NULL)
+        return;
+    __atomic_fetch_add(&slot_at(number_1 - 1)->refs, 1, __ATOMIC_RELAXED);
+    raise_highest(to);
+    __atomic_store_n(target, number_1, __ATOMIC_RELEASE);
+    put_hot(to, from < TMO_HOT_SIZE ? (enum tmo_hot)tmo_hot(from) : TMO_HOT_SLOW);
+}
+
+bool tmo_track_drop(int fd, struct tmo_slot *ret)
+{
+    uint32_t *at = cell(fd, false);
+    uint32_t number_1 = at != NULL ? __atomic_exchange_n(at, 0, __ATOMIC_ACQ_REL) : 0;
+    if (number_1 == 0)
+        return false;
+    put_hot(fd, TMO_HOT_NONE);
+    struct tmo_slot *slot = slot_at(number_1 - 1);
+    if (__atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return false;
+    *ret = *slot;
+    free_slot(number_1);
+    return true;
+}
+
+void tmo_track_set_hot(int fd, enum tmo_hot hot)
+{
+    struct tmo_slot *slot = tmo_track_slot(fd);
+    if (slot == NULL)
+        return;
+    put_hot(fd, hot);
+    if (__atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
+        return;
+    for (int other = tmo_track_next(0); other >= 0; other = tmo_track_next(other + 1)) {
+        if (tmo_track_slot(other) == slot)
+            put_hot(other, hot);
+    }
+}
+
+void tmo_track_guard(int fd, bool guarded)
+{
+    if (fd >= 0)
+        put_hot(fd, guarded ? TMO_HOT_SLOW : TMO_HOT_NONE);
+}
+
+int tmo_track_next(int fd)
+{
+    int last = __atomic_load_n(&highest, __ATOMIC_ACQUIRE);
+    for (; fd <= last; fd++) {
+        uint32_t *at = cell(fd, false);
+        if (at == NULL)
+            fd |= (int)CHUNK - 1; /* nothing in this chunk */
+        else if (__atomic_load_n(at, __ATOMIC_ACQUIRE) != 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* Text lives in slots that are lent for it: a link, a length and 48 bytes in each. */
+struct text_slot {
+    uint32_t next;
+    uint32_t len; /* of the whole text, in the first */
+    char part[48];
+};
+_Static_assert(sizeof(struct text_slot) == sizeof(struct tmo_slot), "text is kept in slots");
+
+uint32_t tmo_track_keep_text(const void *text, size_t len)
+{
+    uint32_t first = 0;
+    if (len == 0 || len > 108)
+        return 0;
+    for (size_t part = (len - 1) / 48 + 1; part-- > 0;) { /* from the end, so that links point on */
+        uint32_t number_1 = take_slot();
+        if (number_1 == 0) {
+            tmo_track_free_text(first);
+            return 0;
+        }
+        struct text_slot *slot = (struct text_slot *)(void *)slot_at(number_1 - 1);
+        size_t at = part * 48, here = len - at < 48 ? len - at : 48;
+        memcpy(slot->part, (const char *)text + at, here);
+        slot->len = (uint32_t)len;
+        slot->next = first;
+        first = number_1;
+    }
+    return first;
+}
+
+size_t tmo_track_kept_text(uint32_t handle, void *buf)
+{
+    size_t at = 0, len = 0;
+    while (handle != 0 && at < 108) {
+        const struct text_slot *slot = (struct text_slot *)(void *)slot_at(handle - 1);
+        len = at == 0 ? slot->len : len;
+        if (len > 108)
+            return 0;
+        size_t here = len - at < 48 ? len - at : 48;
+        memcpy((char *)buf + at, slot->part, here);
+        at += here;
+        handle = at < len ? slot->next : 0;
+    }
+    return at;
+}
+
+void tmo_track_free_text(uint32_t handle)
+{
+    while (handle != 0) {
+        uint32_t next = ((struct text_slot *)(void *)slot_at(handle - 1))->next;
+        free_slot(handle); /* writes the free list's link over ours */
+        handle = next;
+    }
+}

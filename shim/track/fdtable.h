@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * Which descriptors are ours: one hot byte each for the fast paths, a slot each for the slow ones.
+ * Layer: track. Lock-free; everything here is signal-safe unless it says otherwise. Memory comes
+ * from mmap(2) and is never given back, so that a pointer to a slot stays readable for ever.
+ *
+ * Ordering against other threads: a descriptor is dropped here before its real close, and added
+ * after the real socket or accept, so that a number is never ours while it is somebody else's.
+ */
+#ifndef TMO_TRACK_FDTABLE_H
+#define TMO_TRACK_FDTABLE_H
+
+#include "shim/track/slot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a data call on a descriptor has to do. */
+enum tmo_hot {
+    TMO_HOT_NONE,  /* not ours: jump to the real function */
+    TMO_HOT_PASS,  /* ours, but nothing follows a data call: non-blocking, or without a limit */
+    TMO_HOT_CHECK, /* ours, blocking, with a limit: look at a call that failed or came up short */
+    TMO_HOT_SLOW,  /* look before the call too: ended, expired once, inherited, not connected */
+};
+
+/* By the low 16 bits of the descriptor. A descriptor above shares its byte with one below; such a
+ * byte is SLOW for good, and the slow path asks tmo_track_slot(), which is exact. */
+#define TMO_HOT_SIZE 65536
+extern unsigned char tmo_track_hot[TMO_HOT_SIZE] __attribute__((visibility("hidden")));
+
+static inline unsigned tmo_hot(int fd)
+{
+    return tmo_track_hot[(uint16_t)fd];
+}
+
+/* Descriptors from here on are left alone (fs.nr_open is 1,048,576 by default). */
+#define TMO_TRACK_FDS (1 << 20)
+
+/* The slot of FD, or NULL if FD is not ours. */
+struct tmo_slot *tmo_track_slot(int fd);
+
+/* Makes FD ours with a copy of *SLOT (whose refs is taken as 1). Whatever FD led to before is
+ * dropped. Returns the slot, or NULL when there is no memory (FD is then not ours). The hot byte
+ * stays NONE until tmo_track_set_hot(). */
+struct tmo_slot *tmo_track_add(int fd, const struct tmo_slot *slot);
+
+/* Lets TO lead to the slot of FROM too, with the same hot byte: dup(2). */
+void tmo_track_share(int from, int to);
+
+/* FD is ours no longer. Returns true if it was the last to lead to its slot, which is then copied
+ * to *RET and freed; else *RET is untouched. */
+bool tmo_track_drop(int fd, struct tmo_slot *ret);
+
+/* Sets the hot byte of FD and of every other descriptor that leads to the same slot. */
+void tmo_track_set_hot(int fd, enum tmo_hot hot);
+
+/* Sets the hot byte of FD alone, which need not be ours: guards our own descriptors. */
+void tmo_track_guard(int fd, bool guarded);
+
+/* The first of our descriptors at or above FD, or -1. */
+int tmo_track_next(int fd);
+
+/* Keeps LEN bytes (at most 108) of TEXT; returns a handle for a slot's peer_path, or 0. */
+uint32_t tmo_track_keep_text(const void *text, size_t len);
+
+/* Copies kept text to BUF (at least 108 bytes); returns its length, 0 for handle 0. */
+size_t tmo_track_kept_text(uint32_t handle, void *buf);
+
+/* Gives kept text back. Handle 0 is none. */
+void tmo_track_free_text(uint32_t handle);
+
+#endif

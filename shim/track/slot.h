@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * What we know of one socket (one open file description, however many numbers it has).
+ * Layer: track.
+ *
+ * 56 bytes: with 4 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
+ * each. Fields are written by the thread that makes or ends the socket; FLAGS and the counters
+ * also by threads in a slow path, atomically.
+ */
+#ifndef TMO_TRACK_SLOT_H
+#define TMO_TRACK_SLOT_H
+
+#include <stdint.h>
+
+enum tmo_proto { /* 3 bits */
+                 TMO_TCP,
+                 TMO_MPTCP,
+                 TMO_SMC,
+                 TMO_UDP,
+                 TMO_UNIX_STREAM, /* and SOCK_SEQPACKET */
+                 TMO_UNIX_DGRAM,
+                 TMO_OTHER, /* not ours: netlink, packet... */
+};
+
+enum tmo_dir { TMO_DIR_NONE, TMO_DIR_OUT, TMO_DIR_IN, TMO_DIR_LISTEN }; /* 2 bits */
+
+enum tmo_family { TMO_FAMILY_NONE, TMO_FAMILY_4, TMO_FAMILY_6, TMO_FAMILY_UNIX }; /* 2 bits */
+
+enum {
+    TMO_SLOT_NONBLOCK = 1 << 0,   /* O_NONBLOCK, as far as we were told */
+    TMO_SLOT_TIMED_RECV = 1 << 1, /* the kernel's SO_RCVTIMEO is ours */
+    TMO_SLOT_TIMED_SEND = 1 << 2, /* the kernel's SO_SNDTIMEO is ours */
+    TMO_SLOT_STUBBORN = 1 << 3,   /* ended at the second expiry in a row: ETIMEDOUT from then on */
+    TMO_SLOT_ENDED = 1 << 5,      /* we ended the connection */
+    TMO_SLOT_DRAIN = 1 << 6,      /* ... but what had arrived can still be read */
+    TMO_SLOT_CUT_RECV = 1 << 7,   /* reading stands at an unknown place of the stream */
+    TMO_SLOT_CUT_SEND = 1 << 8,   /* writing ... */
+    TMO_SLOT_EXPIRED = 1 << 9,    /* a limit expired and nothing went well since */
+    TMO_SLOT_INHERITED = 1 << 10, /* from before a fork, and not used in this process so far */
+    TMO_SLOT_RECORDED = 1 << 11,  /* its end is on record already */
+    TMO_SLOT_SHARED = 1 << 12,    /* it came from another process, which may still hold it */
+    TMO_SLOT_LOCAL_KNOWN = 1 << 13, /* local address and port are in the slot (IPv4 only) */
+    TMO_SLOT_FASTOPEN = 1 << 14,    /* TCP_FASTOPEN_CONNECT: the first send does the handshake */
+    TMO_SLOT_CONNECTED = 1 << 15,   /* a connect went well or is under way; accepted; found so */
+};
+
+struct tmo_slot {
+    uint32_t born_us[2];   /* monotonic, low word first: when it was opened or taken up */
+    uint32_t cookie;       /* low half of SO_COOKIE; 0 = not asked */
+    uint32_t connect_us;   /* how long connect took; 0 = unknown */
+    uint32_t app_timeo[2]; /* the program's own SO_RCVTIMEO, SO_SNDTIMEO, packed; 0 = none set */
+    uint16_t local_port;   /* host order */
+    uint16_t peer_port;
+    union {
+        uint32_t local4;     /* network order */
+        uint32_t peer_scope; /* IPv6: sin6_scope_id */
+    };
+    union {
+        uint8_t peer6[16];
+        uint32_t peer4;     /* network order */
+        uint32_t peer_path; /* unix: where the path is kept, see fdtable.h */
+        struct {
+            uint32_t accepted;
+            uint32_t queue_highest;
+            uint32_t queue_limit;
+            uint32_t sampled_ms; /* when the queue was last looked at */
+        } listener;
+    };
+    uint8_t proto : 3, dir : 2, family : 2;
+    uint8_t timeouts; /* limits of ours that expired; stays at 255 */
+    uint8_t spins;    /* calls answered without the kernel since the end */
+    uint8_t pending;  /* errno kept for the program's next call; 0 = none */
+    uint16_t flags;
+    uint16_t refs; /* descriptors of this process that lead here */
+};
+
+_Static_assert(sizeof(struct tmo_slot) == 56, "a slot is 56 bytes");
+
+static inline uint64_t tmo_slot_born_us(const struct tmo_slot *slot)
+{
+    return (uint64_t)slot->born_us[1] << 32 | slot->born_us[0];
+}
+
+static inline void tmo_slot_set_born_us(struct tmo_slot *slot, uint64_t us)
+{
+    slot->born_us[0] = (uint32_t)us;
+    slot->born_us[1] = (uint32_t)(us >> 32);
+}
+
+static inline unsigned tmo_slot_flags(const struct tmo_slot *slot)
+{
+    return __atomic_load_n(&slot->flags, __ATOMIC_RELAXED);
+}
+
+static inline void tmo_slot_raise(struct tmo_slot *slot, unsigned flags)
+{
+    __atomic_fetch_or(&slot->flags, (uint16_t)flags, __ATOMIC_RELAXED);
+}
+
+static inline void tmo_slot_lower(struct tmo_slot *slot, unsigned flags)
+{
+    __atomic_fetch_and(&slot->flags, (uint16_t)~flags, __ATOMIC_RELAXED);
+}
+
+/* A socket timeout in 32 bits: microseconds up to 35 minutes, above that milliseconds, marked by
+ * the top bit. Exact for what kernels return at HZ 100, 250, 300 and 1000. */
+static inline uint32_t tmo_slot_pack_timeo(int64_t us)
+{
+    if (us < INT64_C(1) << 31)
+        return (uint32_t)us;
+    int64_t ms = us / 1000;
+    return 1u << 31 | (ms < (INT64_C(1) << 31) ? (uint32_t)ms : (1u << 31) - 1);
+}
+
+static inline int64_t tmo_slot_unpack_timeo(uint32_t packed)
+{
+    return packed >> 31 ? (int64_t)(packed & ~(1u << 31)) * 1000 : (int64_t)packed;
+}
+
+/* Whether PROTO delivers a stream, whose place matters. */
+static inline int tmo_proto_is_stream(unsigned proto)
+{
+    return proto <= TMO_SMC || proto == TMO_UNIX_STREAM;
+}
+
+/* Whether PROTO is TCP to its user. */
+static inline int tmo_proto_is_tcp(unsigned proto)
+{
+    return proto <= TMO_SMC;
+}
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ * The slow path of a data call. See call.h. Layer: wrap.
+ *
+ * The kernel kept the time of the call that failed. Where the wait goes on after that (a signal, a
+ * peer that is slow but moves), the rest is waited by poll(2): the socket's own timeout is shared
+ * with other threads and processes and is never changed for it.
+ */
+#include "shim/wrap/call.h"
+#include "config/duration.h"
+#include "shim/policy/apply.h"
+#include "shim/policy/judge.h"
+#include "shim/sys/clock.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+
+#include <poll.h>
+#include <stdbool.h>
+
+#ifndef MSG_FASTOPEN
+#define MSG_FASTOPEN 0x20000000 /* linux/socket.h */
+#endif
+#ifndef MSG_ZEROCOPY
+#define MSG_ZEROCOPY 0x4000000 /* linux/socket.h, Linux 4.14 */
+#endif
+
+size_t tmo_iov_bytes(const struct iovec *iov, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += iov[i].iov_len;
+    return bytes;
+}
+
+static ssize_t give(ssize_t n)
+{
+    if (n >= 0)
+        return n;
+    errno = (int)-n;
+    return -1;
+}
+
+/* A wait that goes on. */
+struct wait {
+    const struct tmo_call *call;
+    struct tmo_slot *slot;
+    int64_t limit_ns;
+    int64_t start_ns, deadline_ns;
+    size_t done; /* bytes that went through so far */
+};
+
+static int64_t limit_of(const struct tmo_slot *slot, enum tmo_way way)
+{
+    return slot->dir == TMO_DIR_LISTEN ? tmo_current.plan.accept_ns : tmo_current.plan.wait_ns[way];
+}
+
+/* The wait is over: the limit has passed. WAITED_NS: how long it really was, as far as we know. */
+static ssize_t expire(const struct wait *w, int64_t waited_ns)
+{
+    const struct tmo_call *call = w->call;
+    bool half = w->done > 0 && tmo_proto_is_stream(w->slot->proto);
+    int error = tmo_state_expire(&(struct tmo_expiry){
+        .fd = call->fd,
+        .slot = w->slot,
+        .limit = w->slot->dir == TMO_DIR_LISTEN ? "accept"
+                 : call->way == TMO_RECV        ? "recv"
+                                                : "send",
+        .limit_ns = w->limit_ns,
+        .waited_ns = waited_ns,
+        .call = call->name,
+        .kernel_error = EAGAIN,
+        .cut = !half                   ? 0u
+               : call->way == TMO_RECV ? TMO_SLOT_CUT_RECV
+                                       : TMO_SLOT_CUT_SEND,
+    });
+    return w->done > 0 ? (ssize_t)w->done : -error;
+}
+
+/* The peer has been silent for SILENT_NS by now: the limit runs from then. */
+static void silent_since(struct wait *w, int64_t now_ns, int64_t silent_ns)
+{
+    w->start_ns = now_ns - silent_ns;
+    w->deadline_ns = w->start_ns + w->limit_ns;
+}
+
+/* Goes on with what is left until the limit passes without a byte. Returns a count or -errno. */
+static ssize_t go_on(struct wait *w)
+{
+    const struct tmo_call *call = w->call;
+    short events = call->way == TMO_RECV ? POLLIN : POLLOUT;
+
+    for (;;) {
+        int64_t now_ns = tmo_clock_ns();
+        int r = now_ns < w->deadline_ns ? tmo_raw_wait(call->fd, events, w->deadline_ns - now_ns)
+                                        : tmo_raw_peek(call->fd, events);
+        if (r == -EINTR) {
+            if (tmo_judge_may_restart())
+                continue;
+            return w->done > 0 ? (ssize_t)w->done : -EINTR;
+        }
+        if (r == 0) {
+            int64_t silent_ns =
+                call->way == TMO_SEND ? tmo_judge_silent_ns(call->fd, TMO_SEND) : -1;
+            now_ns = tmo_clock_ns();
+            if (silent_ns >= 0 && silent_ns < w->limit_ns) {
+                silent_since(w, now_ns, silent_ns); /* slow, but it moves */
+                continue;
+            }
+            return expire(w, now_ns - w->start_ns);
+        }
+        int more = MSG_DONTWAIT;
+        if (w->done > 0 && call->way == TMO_SEND)
+            more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
+        ssize_t n = call->make(call, w->done, more);
+        if (n == -EINTR && tmo_judge_may_restart())
+            continue;
+        if (n == -EAGAIN) {
+            if (call->way == TMO_SEND)
+                tmo_clock_sleep(TMO_NS_PER_MS); /* memory is short; do not spin */
+            continue;
+        }
+        if (n < 0) {
+            if (w->done == 0)
+                return n;
+            if (n != -EPIPE) { /* that one the kernel gives again */
+                w->slot->pending = (uint8_t)-n;
+                tmo_state_rehot(call->fd, w->slot);
+            }
+            return (ssize_t)w->done;
+        }
+        w->done += (size_t)n;
+        if (!call->counts || w->done >= call->wanted || n == 0)
+            return (ssize_t)w->done;
+        silent_since(w, tmo_clock_ns(), 0);
+    }
+}
+
+/* The kernel's timeout went off and nothing went through. */
+static ssize_t after_timeout(struct wait *w)
+{
+    const struct tmo_call *call = w->call;
+    if (tmo_raw_peek(call->fd, call->way == TMO_RECV ? POLLIN : POLLOUT) > 0) {
+        if (call->pipe) /* it was the other end that had no room, or nothing to give */
+            return -EAGAIN;
+        silent_since(w, tmo_clock_ns(), 0); /* in that very moment: the data win */
+        return go_on(w);
+    }
+    int64_t there_us = tmo_apply_read_timeo(call->fd, call->way);
+    int64_t waited_ns = there_us > 0 ? there_us * 1000 : w->limit_ns;
+    int64_t silent_ns =
+        w->slot->dir == TMO_DIR_LISTEN ? -1 : tmo_judge_silent_ns(call->fd, call->way);
+    int64_t age_ns = (int64_t)(tmo_self_now_us() - tmo_slot_born_us(w->slot)) * 1000;
+    if (silent_ns < 0 || silent_ns > age_ns) /* a socket that took this number meanwhile is young */
+        silent_ns = age_ns;
+    if (silent_ns >= w->limit_ns)
+        return expire(w, waited_ns);
+    /* The peer did send (another thread read it), or did take something of what was queued. */
+    silent_since(w, tmo_clock_ns(), silent_ns);
+    return go_on(w);
+}
+
+/* A blocking call came back with less than was asked for. */
+static ssize_t after_short(struct wait *w)
+{
+    const struct tmo_call *call = w->call;
+    if (!tmo_judge_may_restart())
+        return (ssize_t)w->done; /* a handler was to end it, as far as anyone can tell */
+    int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->way);
+    silent_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
+    return go_on(w);
+}
+
+static bool app_timed(const struct tmo_slot *slot, enum tmo_way way)
+{
+    return slot->app_timeo[way] != 0;
+}
+
+static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
+{
+    struct wait w = {.call = call, .slot = slot, .limit_ns = limit_of(slot, call->way)};
+    if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
+        return -tmo_state_error(slot); /* by another thread, while this one waited */
+    bool is_short = n > 0 && call->counts && (size_t)n < call->wanted;
+    if (!is_short && n != -EAGAIN && n != -EINTR)
+        return n;
+    if (is_short && (call->flags & MSG_ZEROCOPY) != 0)
+        return n; /* which bytes the kernel still reads is told by count */
+    /* With a timeout of its own the program would have seen the EINTR bare, too. */
+    if (n == -EINTR && app_timed(slot, call->way))
+        return n;
+    if (!tmo_judge_timed(call->fd, slot, &tmo_current.plan, call->way, call->flags)) {
+        tmo_state_rehot(call->fd, slot);
+        return n;
+    }
+    if (n == -EAGAIN)
+        return after_timeout(&w);
+    if (is_short) {
+        w.done = (size_t)n;
+        return after_short(&w);
+    }
+    if (!tmo_judge_may_restart())
+        return n;
+    silent_since(&w, tmo_clock_ns(), 0);
+    return go_on(&w);
+}
+
+ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n)
+{
+    int e = errno;
+    struct tmo_slot *slot = tmo_state_slot(call->fd);
+    if (slot == NULL) {
+        errno = e;
+        return n;
+    }
+    ssize_t r = judge(call, slot, n < 0 ? -e : n);
+    errno = e; /* success leaves it alone */
+    return give(r);
+}
+
+/* A socket that went well again is as good as any. */
+static void went_well(int fd, struct tmo_slot *slot)
+{
+    if ((tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) == 0)
+        return;
+    tmo_slot_lower(slot, TMO_SLOT_EXPIRED);
+    tmo_state_rehot(fd, slot);
+}
+
+ssize_t tmo_call_slow(const struct tmo_call *call)
+{
+    int e = errno;
+    struct tmo_slot *slot = tmo_state_slot(call->fd);
+    if (slot == NULL)
+        return give(call->make(call, 0, 0));
+
+    if ((tmo_slot_flags(slot) & TMO_SLOT_INHERITED) != 0) {
+        tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+        tmo_state_rehot(call->fd, slot);
+    }
+    int error = tmo_state_answer(slot, call->way);
+    if (error == 0 && slot->pending != 0) {
+        error = slot->pending;
+        slot->pending = 0;
+        tmo_state_rehot(call->fd, slot);
+    }
+    if (error != 0)
+        return give(-error);
+
+    if (call->way == TMO_SEND && tmo_proto_is_tcp(slot->proto) &&
+        ((tmo_slot_flags(slot) & TMO_SLOT_FASTOPEN) != 0 || (call->flags & MSG_FASTOPEN) != 0)) {
+        ssize_t sent = tmo_connect_by_send(call, slot);
+        errno = e;
+        return give(sent);
+    }
+
+    bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
+    ssize_t n = call->make(call, 0, ended ? MSG_DONTWAIT : 0);
+    if (ended) {
+        if (n <= 0) {
+            tmo_slot_lower(slot, TMO_SLOT_DRAIN);
+            n = -tmo_state_error(slot);
+        }
+    } else if (n >= 0 && (!call->counts || (size_t)n >= call->wanted)) {
+        went_well(call->fd, slot);
+    } else {
+        n = judge(call, slot, n);
+        if (n > 0 && (tmo_slot_flags(slot) & (TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND)) == 0)
+            went_well(call->fd, slot);
+    }
+    errno = e;
+    return give(n);
+}

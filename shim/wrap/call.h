@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * The slow path of a data call: what comes before a call on a socket in a special state, and what
+ * follows one that failed or came up short. One engine for all the families; they differ in how
+ * the call is made again. Layer: wrap.
+ */
+#ifndef TMO_WRAP_CALL_H
+#define TMO_WRAP_CALL_H
+
+#include "shim/wrap/wrap.h"
+
+struct tmo_call {
+    int fd;
+    enum tmo_way way;
+    const char *name; /* for the record */
+    int flags;        /* MSG_ flags, 0 where the call has none */
+    bool counts;      /* a count below `wanted` may be our limit's doing */
+    size_t wanted;    /* bytes asked for, if counts */
+    /* Makes the call: DONE = 0 and MORE = 0 is the program's own call; else the rest of it behind
+     * DONE bytes, with the MSG_ flags MORE where it can have some. Returns the count or -errno. */
+    ssize_t (*make)(const struct tmo_call *call, size_t done, int more);
+
+    /* the arguments, as far as the family needs them */
+    void *buf;
+    size_t len;
+    const struct msghdr *msg;
+    const struct iovec *iov;
+    size_t iov_count;
+    struct sockaddr *addr;
+    socklen_t *addr_len;
+    socklen_t to_len;
+    struct mmsghdr *msgs;
+    struct timespec *timeout;
+    int other_fd; /* of sendfile and splice: the descriptor that is no socket */
+    void *offset, *other_offset;
+    bool pipe; /* the other descriptor can be the reason as well */
+    unsigned splice_flags;
+    int accept_flags;
+};
+
+/* The whole call, for a descriptor whose hot byte is SLOW. Returns what the program gets; sets
+ * errno if that is -1. */
+ssize_t tmo_call_slow(const struct tmo_call *call);
+
+/* What follows when the real call gave N, and errno if that is -1. Returns as above. */
+ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n);
+
+/* A real call's result as count or -errno. */
+static inline ssize_t tmo_result(ssize_t n)
+{
+    return n < 0 ? -errno : n;
+}
+
+/* Whether a call on FD that failed did so for a reason of the program's own: nothing has to follow.
+ * Not if the descriptor is special by now: another thread may have ended the connection under it.
+ */
+static inline bool tmo_is_final(int fd, int flags)
+{
+    if (tmo_hot(fd) != TMO_HOT_CHECK)
+        return false;
+    int e = errno;
+    return (e != EAGAIN && e != EINTR) || (flags & MSG_DONTWAIT) != 0;
+}
+
+/* The bytes that COUNT buffers at IOV hold. Only for vectors that the kernel accepted. */
+size_t tmo_iov_bytes(const struct iovec *iov, size_t count);
+
+/* A send that does the handshake as well (TCP Fast Open): CALL's own send on the unconnected SLOT,
+ * under the limit `connect`. Returns a count or -errno. In connect.c. */
+ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot);
+
+/* --- state.c --------------------------------------------------------------------------------- */
+
+/* Sets the hot bytes of FD by what SLOT says now. */
+void tmo_state_rehot(int fd, const struct tmo_slot *slot);
+
+/* A limit expired on FD. Does what `action` says, writes the records, counts; may not return
+ * (exit, abort). DONE: bytes of the call that went through before. Returns the errno (> 0) that the
+ * program gets if none did; KERNEL_ERROR is what the kernel gave. */
+struct tmo_expiry {
+    int fd;
+    struct tmo_slot *slot;
+    const char *limit; /* "recv" */
+    int64_t limit_ns, waited_ns;
+    const char *call;
+    int kernel_error;
+    unsigned cut; /* TMO_SLOT_CUT_ flag to raise, if the call stopped half-way */
+};
+int tmo_state_expire(const struct tmo_expiry *expiry);
+
+/* Whether a call on FD is to be answered without the kernel, because we ended the connection or
+ * cut this way of it: the errno (> 0), or 0. Slows down who asks for ever. */
+int tmo_state_answer(struct tmo_slot *slot, enum tmo_way way);
+
+/* What a program is told on a connection that we ended. */
+int tmo_state_error(const struct tmo_slot *slot);
+
+/* The slot of FD, or NULL if FD is not ours or this is a vfork(2) child, which must touch nothing.
+ */
+struct tmo_slot *tmo_state_slot(int fd);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * How descriptors go and double. Layer: wrap. Signal-safe.
+ */
+#ifndef TMO_WRAP_CLOSE_H
+#define TMO_WRAP_CLOSE_H
+
+/* FD now has a second number, COPY. */
+void tmo_close_duplicated(int fd, int copy);
+
+/* FD is about to be closed by a call with REASON for its record: the record is made, if it was the
+ * last to lead to its socket, and the number is ours no longer. */
+void tmo_close_forget(int fd, const char *reason);
+
+#endif

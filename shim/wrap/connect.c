@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT
+ * Where connections begin: socket, socketpair, connect, listen, accept, accept4. Layer: wrap.
+ *
+ * A blocking connect waits by SO_SNDTIMEO (socket(7)), set for its own time only. When that goes
+ * off the kernel says EINPROGRESS and goes on with the handshake; we end the attempt.
+ */
+#include "shim/policy/apply.h"
+#include "shim/policy/end.h"
+#include "shim/policy/judge.h"
+#include "shim/sys/clock.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+#include "shim/wrap/call.h"
+#include "shim/wrap/made.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+
+/* --- socket, socketpair ---------------------------------------------------------------------- */
+
+int wrap_socket(int domain, int type, int protocol)
+{
+    if (!tmo_current.active)
+        return tmo_real.socket(domain, type, protocol);
+    int fd = tmo_real.socket(domain, type, protocol);
+    if (fd >= 0 && !tmo_self_borrowed())
+        tmo_made_socket(fd, domain, type, protocol, false);
+    return fd;
+}
+
+int wrap_socketpair(int domain, int type, int protocol, int sv[2])
+{
+    if (!tmo_current.active)
+        return tmo_real.socketpair(domain, type, protocol, sv);
+    int r = tmo_real.socketpair(domain, type, protocol, sv);
+    if (r == 0 && !tmo_self_borrowed()) {
+        tmo_made_socket(sv[0], domain, type, protocol, true);
+        tmo_made_socket(sv[1], domain, type, protocol, true);
+    }
+    return r;
+}
+
+/* --- connect --------------------------------------------------------------------------------- */
+
+struct attempt {
+    int fd;
+    struct tmo_slot *slot;
+    const struct sockaddr *addr;
+    socklen_t len;
+    int64_t start_ns, limit_ns; /* limit 0: none of ours */
+};
+
+static void record_connect(const struct attempt *a, int error, int64_t took_ns)
+{
+    struct tmo_tcpinfo info = {.len = 0};
+    struct tmo_event event;
+    if (!tmo_wants(TMO_EVENT_CONNECT))
+        return;
+    (void)tmo_tcpinfo_get(a->fd, &info);
+    tmo_emit_begin(&event, TMO_RECORD_CONNECT);
+    tmo_emit_connection(&event, a->fd, a->slot, &info);
+    event.outcome = error == 0             ? "ok"
+                    : error == EINPROGRESS ? "in_progress"
+                    : error == ETIMEDOUT   ? "timeout"
+                                           : "error";
+    event.error = error;
+    event.took_ms = took_ns / TMO_NS_PER_MS;
+    tmo_emit(&event);
+}
+
+/* A new attempt undoes what ended the one before. */
+static void start_afresh(const struct attempt *a)
+{
+    struct tmo_slot *slot = a->slot;
+    tmo_slot_lower(slot, TMO_SLOT_ENDED | TMO_SLOT_DRAIN | TMO_SLOT_STUBBORN | TMO_SLOT_CUT_RECV |
+                             TMO_SLOT_CUT_SEND | TMO_SLOT_RECORDED | TMO_SLOT_EXPIRED |
+                             TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED);
+    slot->pending = 0;
+    slot->connect_us = 0;
+    slot->timeouts = 0;
+    slot->dir = TMO_DIR_OUT;
+    tmo_slot_set_born_us(slot, (uint64_t)a->start_ns / 1000);
+    tmo_made_peer(slot, a->addr, a->len);
+}
+
+/* The limit has passed: the attempt is ended, and SLOT is as before it. */
+static int attempt_expired(const struct attempt *a, int64_t waited_ns)
+{
+    struct tmo_slot *slot = a->slot;
+    int error = tmo_state_expire(&(struct tmo_expiry){
+        .fd = a->fd,
+        .slot = slot,
+        .limit = "connect",
+        .limit_ns = a->limit_ns,
+        .waited_ns = waited_ns,
+        .call = "connect",
+        .kernel_error = slot->family == TMO_FAMILY_UNIX ? EAGAIN : EINPROGRESS,
+    });
+    tmo_emit_close(a->fd, slot, "timeout");
+    tmo_end_attempt(a->fd, slot);
+    /* From now on it is told so, until it connects again. */
+    tmo_slot_raise(slot, TMO_SLOT_ENDED);
+    tmo_slot_lower(slot, TMO_SLOT_EXPIRED | TMO_SLOT_DRAIN);
+    return error;
+}
+
+/* Goes on with an attempt that a signal interrupted. Returns 0 or the errno. */
+static int wait_on(const struct attempt *a)
+{
+    for (;;) {
+        int64_t left_ns = a->start_ns + a->limit_ns - tmo_clock_ns();
+        int r = left_ns > 0 ? tmo_raw_wait(a->fd, POLLOUT, left_ns) : tmo_raw_peek(a->fd, POLLOUT);
+        if (r == -EINTR) {
+            if (!tmo_judge_may_restart())
+                return EINTR;
+            continue;
+        }
+        if (r == 0)
+            return EINPROGRESS;
+        if (tmo_real.connect(a->fd, a->addr, a->len) == 0 || errno == EISCONN)
+            return 0;
+        if (errno == EALREADY && tmo_clock_ns() - a->start_ns >= a->limit_ns)
+            return EINPROGRESS;
+        if (errno != EINTR && errno != EALREADY)
+            return errno;
+    }
+}
+
+/* Whether ERROR is what the kernel says when SO_SNDTIMEO goes off. AF_UNIX says EAGAIN also for a
+ * full backlog at once, on a non-blocking socket (unix(7)). */
+static bool is_expiry(const struct attempt *a, int error, int64_t took_ns)
+{
+    if (a->limit_ns == 0 || took_ns < a->limit_ns)
+        return false;
+    if (a->slot->family == TMO_FAMILY_UNIX)
+        return error == EAGAIN;
+    return error == EINPROGRESS || error == EALREADY;
+}
+
+static int finish(const struct attempt *a, int error)
+{
+    struct tmo_slot *slot = a->slot;
+    int64_t took_ns = tmo_clock_ns() - a->start_ns;
+    if (error == EINTR && a->limit_ns != 0 && slot->app_timeo[TMO_SEND] == 0 &&
+        tmo_judge_may_restart()) {
+        error = wait_on(a);
+        took_ns = tmo_clock_ns() - a->start_ns;
+    }
+    if (is_expiry(a, error, took_ns)) {
+        (void)tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+        error = attempt_expired(a, took_ns);
+        record_connect(a, error, took_ns);
+        tmo_state_rehot(a->fd, slot);
+        return error;
+    }
+    if (error == 0) {
+        int64_t us = took_ns / 1000;
+        slot->connect_us = us <= 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    }
+    if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
+        tmo_made_connected(a->fd, slot);
+    else if (a->limit_ns != 0)
+        (void)tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+    record_connect(a, error, took_ns);
+    return error;
+}
+
+/* Whether the kernel has read the address, so that we may too: a bad pointer is its to find. */
+static bool was_read(int error)
+{
+    return error != EFAULT && error != EINVAL && error != EBADF && error != ENOTSOCK;
+}
+
+/* Datagram sockets do not wait, and AF_UNSPEC takes a connection back. */
+static int connect_other(const struct attempt *a)
+{
+    int r = tmo_real.connect(a->fd, a->addr, a->len);
+    if (r == 0 && !tmo_proto_is_stream(a->slot->proto))
+        tmo_made_peer(a->slot, a->addr, a->len);
+    return r;
+}
+
+static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
+{
+    struct attempt a = {.fd = fd, .slot = slot, .addr = addr, .len = len};
+    unsigned flags = tmo_slot_flags(slot);
+    bool under_way = (flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) == TMO_SLOT_CONNECTED;
+    int e = errno;
+
+    if (!tmo_proto_is_stream(slot->proto) || slot->dir == TMO_DIR_LISTEN)
+        return connect_other(&a);
+    bool ours;
+    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.connect_ns,
+                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
+    if ((flags & TMO_SLOT_DRAIN) != 0)
+        tmo_end_attempt(fd, slot); /* shut down is still connected */
+    if (!under_way)
+        tmo_apply_options(fd, slot, &tmo_current.plan);
+    if (ours && (flags & TMO_SLOT_NONBLOCK) == 0 && tmo_apply_timeo(fd, TMO_SEND, us) == 0)
+        a.limit_ns = tmo_current.plan.connect_ns;
+    a.start_ns = tmo_clock_ns();
+    int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
+    if (error == EINPROGRESS && a.limit_ns != 0 && tmo_raw_is_nonblocking(fd) > 0) {
+        tmo_slot_raise(slot, TMO_SLOT_NONBLOCK);
+        a.limit_ns = 0;
+    }
+    if (was_read(error) && len >= sizeof(sa_family_t) && error != EISCONN) {
+        if (!under_way || addr->sa_family == AF_UNSPEC)
+            start_afresh(&a);
+        if (addr->sa_family == AF_UNSPEC) {
+            slot->dir = TMO_DIR_NONE;
+            tmo_state_rehot(fd, slot);
+        } else {
+            error = finish(&a, error);
+        }
+    } else if (a.limit_ns != 0) {
+        (void)tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, true);
+    }
+    errno = error != 0 ? error : e;
+    return error != 0 ? -1 : 0;
+}
+
+int wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct tmo_slot *slot = tmo_state_slot(fd);
+    if (slot == NULL)
+        return tmo_real.connect(fd, addr, len);
+    return connect_ours(fd, slot, addr, len);
+}
+TMO_ALIAS(__connect, connect);
+
+/* --- TCP Fast Open (RFC 7413, tcp(7)) -----------------------------------------------------------
+ */
+
+static bool is_syn_sent(int fd)
+{
+    struct tmo_tcpinfo info;
+    return tmo_tcpinfo_get(fd, &info) == 0 && tmo_tcpinfo_state(&info) == TMO_TCP_SYN_SENT;
+}
+
+ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    struct attempt a = {.fd = call->fd, .slot = slot};
+    bool deferred = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0; /* TCP_FASTOPEN_CONNECT */
+    bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
+    bool ours;
+    int64_t us = tmo_plan_timeo_us(plan, plan->connect_ns,
+                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
+    if (ours && blocking && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0)
+        a.limit_ns = plan->connect_ns;
+    a.start_ns = tmo_clock_ns();
+    ssize_t n = call->make(call, 0, 0);
+    int64_t took_ns = tmo_clock_ns() - a.start_ns;
+
+    if (!deferred && n != -EFAULT) { /* the kernel has read the address */
+        a.addr = call->msg != NULL ? call->msg->msg_name : call->addr;
+        a.len = call->msg != NULL ? call->msg->msg_namelen : call->to_len;
+        if (a.addr != NULL)
+            start_afresh(&a);
+    }
+    /* With data in the SYN the kernel calls that sent, though nobody may have got it. */
+    bool expired = a.limit_ns != 0 && took_ns >= a.limit_ns && (n == -EINPROGRESS || n > 0) &&
+                   is_syn_sent(call->fd);
+    tmo_slot_lower(slot, TMO_SLOT_FASTOPEN);
+    if (!expired) {
+        if (n > 0)
+            slot->connect_us = (uint32_t)(took_ns / 1000) + 1;
+        if (n > 0 || n == -EINPROGRESS)
+            tmo_made_connected(call->fd, slot);
+        else if (a.limit_ns != 0)
+            (void)tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
+        tmo_state_rehot(call->fd, slot);
+        if (!deferred)
+            record_connect(&a, n < 0 ? (int)-n : 0, took_ns);
+        return n;
+    }
+    (void)tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
+    int error = attempt_expired(&a, took_ns);
+    record_connect(&a, error, took_ns);
+    tmo_state_rehot(call->fd, slot);
+    return -error;
+}
+
+/* --- listen ---------------------------------------------------------------------------------- */
+
+int wrap_listen(int fd, int backlog)
+{
+    struct tmo_slot *slot = tmo_state_slot(fd);
+    if (slot == NULL)
+        return tmo_real.listen(fd, backlog);
+    int r = tmo_real.listen(fd, backlog);
+    if (r != 0 || slot->dir == TMO_DIR_LISTEN)
+        return r;
+
+    memset(&slot->listener, 0, sizeof(slot->listener));
+    tmo_slot_set_born_us(slot, tmo_self_now_us());
+    tmo_made_listener(fd, slot);
+    tmo_state_rehot(fd, slot);
+    if (tmo_wants(TMO_EVENT_LISTEN)) {
+        struct tmo_tcpinfo info = {.len = 0};
+        struct tmo_event event;
+        (void)tmo_tcpinfo_get(fd, &info);
+        tmo_emit_begin(&event, TMO_RECORD_LISTEN);
+        tmo_emit_connection(&event, fd, slot, &info);
+        tmo_emit(&event);
+    }
+    return r;
+}
+
+/* --- accept ---------------------------------------------------------------------------------- */
+
+/* Looks at the accept queue, ten times a second at most. */
+static void sample_queue(int fd, struct tmo_slot *slot)
+{
+    struct tmo_tcpinfo info;
+    uint32_t now_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
+    if (!tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN) || !tmo_proto_is_tcp(slot->proto) ||
+        now_ms - slot->listener.sampled_ms < 100)
+        return;
+    slot->listener.sampled_ms = now_ms;
+    if (tmo_tcpinfo_get(fd, &info) == 0 &&
+        tmo_tcpinfo_unacked(&info) > slot->listener.queue_highest)
+        slot->listener.queue_highest = tmo_tcpinfo_unacked(&info);
+}
+
+static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
+{
+    (void)done;
+    (void)more;
+    return tmo_result(c->accept_flags == 0
+                          ? tmo_real.accept(c->fd, c->addr, c->addr_len)
+                          : tmo_real.accept4(c->fd, c->addr, c->addr_len, c->accept_flags));
+}
+
+/* On an MPTCP listener SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured): it
+ * is waited for by poll. Another process may take the connection first; then accept waits, and
+ * with an accept queue that is empty again the limit is missed once. Returns 0 or -errno. */
+static int wait_for_mptcp(int fd, struct tmo_slot *slot)
+{
+    int64_t limit_ns = tmo_current.plan.accept_ns;
+    if (slot->proto != TMO_MPTCP || (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) == 0 ||
+        tmo_raw_is_nonblocking(fd) != 0)
+        return 0;
+    int64_t end_ns = tmo_clock_ns() + limit_ns;
+    for (;;) {
+        int64_t left_ns = end_ns - tmo_clock_ns();
+        int r = tmo_raw_wait(fd, POLLIN, left_ns > 0 ? left_ns : 0);
+        if (r == -EINTR && tmo_judge_may_restart())
+            continue;
+        if (r != 0)
+            return r == -EINTR ? r : 0;
+        return -tmo_state_expire(&(struct tmo_expiry){
+            .fd = fd,
+            .slot = slot,
+            .limit = "accept",
+            .limit_ns = limit_ns,
+            .waited_ns = limit_ns,
+            .call = "accept",
+            .kernel_error = EAGAIN,
+        });
+    }
+}
+
+static int accept_any(const char *name, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    struct sockaddr_storage peer;
+    socklen_t peer_len = sizeof(peer);
+    struct tmo_slot *slot = tmo_state_slot(fd);
+    int e = errno;
+    /* Who does not ask for the peer's address leaves it to us, for free. */
+    struct tmo_call call = {.fd = fd,
+                            .way = TMO_RECV,
+                            .name = name,
+                            .accept_flags = flags,
+                            .make = make_accept,
+                            .addr = addr,
+                            .addr_len = len};
+    if (slot == NULL || slot->dir != TMO_DIR_LISTEN) {
+        int r = (int)make_accept(&call, 0, 0);
+        if (r < 0) {
+            errno = -r;
+            return -1;
+        }
+        errno = e;
+        return r;
+    }
+    if (addr == NULL && len == NULL) {
+        call.addr = (struct sockaddr *)&peer;
+        call.addr_len = &peer_len;
+    }
+    sample_queue(fd, slot);
+    int waited = wait_for_mptcp(fd, slot);
+    if (waited < 0) {
+        errno = -waited;
+        return -1;
+    }
+    tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+    int r = (int)tmo_call_slow(&call);
+    if (r < 0)
+        return r;
+    if (addr != NULL || len != NULL) {
+        peer_len = sizeof(peer);
+        if (!tmo_current.logs || TMO_RAW3(SYS_getpeername, r, &peer, &peer_len) < 0)
+            peer_len = 0;
+    }
+    tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
+    errno = e;
+    return r;
+}
+
+int wrap_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    if (!tmo_current.active)
+        return tmo_real.accept(fd, addr, len);
+    return accept_any("accept", fd, addr, len, 0);
+}
+
+int wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    if (!tmo_current.active)
+        return tmo_real.accept4(fd, addr, len, flags);
+    return accept_any("accept4", fd, addr, len, flags);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * What is in force in this process: the configuration, the plan made from it, the log.
+ * Layer: wrap. Written once, by entry.c before main(); read by all.
+ */
+#ifndef TMO_WRAP_CURRENT_H
+#define TMO_WRAP_CURRENT_H
+
+#include "shim/policy/plan.h"
+#include "shim/report/event.h"
+#include "shim/report/sink.h"
+
+struct tmo_current {
+    bool active;     /* false: every wrapper only passes on */
+    bool logs;       /* there is a log */
+    unsigned events; /* TMO_EVENT_ bits */
+    struct tmo_plan plan;
+    struct tmo_config cfg;
+    struct tmo_sink sink;
+};
+extern struct tmo_current tmo_current __attribute__((visibility("hidden")));
+
+/* Whether records of EVENT (a TMO_EVENT_ bit) are wanted. */
+static inline bool tmo_wants(unsigned event)
+{
+    return tmo_current.logs && (tmo_current.events & event) != 0;
+}
+
+/* --- emit.c: records ------------------------------------------------------------------------- */
+
+/* An event of KIND with time, process and program filled in, all else unknown. */
+void tmo_emit_begin(struct tmo_event *event, enum tmo_event_kind kind);
+
+/* Adds what is known of the connection FD, which SLOT describes, and asks the kernel for its
+ * addresses. INFO (may be NULL) is its TCP_INFO. */
+void tmo_emit_connection(struct tmo_event *event, int fd, const struct tmo_slot *slot,
+                         const struct tmo_tcpinfo *info);
+
+/* Writes EVENT to the log. errno is kept. */
+void tmo_emit(const struct tmo_event *event);
+
+/* Makes and writes the close record of FD, unless it is on record already, never connected, or not
+ * ours to record. REASON is a word for the record's `reason`; call it while FD is still open. NULL:
+ * the number is known to be something else by now; the reason is then "unseen", as it is when the
+ * kernel says so. */
+void tmo_emit_close(int fd, struct tmo_slot *slot, const char *reason);
+
+/* The same of a socket that was known as NUMBER and can still be asked by FD, a copy of ours. */
+void tmo_emit_close_by(int fd, int number, struct tmo_slot *slot, const char *reason);
+
+/* After fork(2), in the child: the buffers of other threads are free again. */
+void tmo_emit_forked(void);
+
+/* Lets no wrapper touch the log's own descriptor, if it has one by now. */
+void tmo_emit_guard_log(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * Last words, and what a fork means. See last.h, fork.h. Layer: wrap.
+ */
+#include "shim/wrap/last.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+#include "shim/wrap/call.h"
+#include "shim/wrap/fork.h"
+
+void tmo_last_records(const char *reason, bool exec)
+{
+    if (!tmo_wants(TMO_EVENT_CLOSE) || tmo_self_borrowed())
+        return;
+    int e = errno;
+    for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
+        struct tmo_slot *slot = tmo_track_slot(fd);
+        if (slot == NULL)
+            continue;
+        if (exec) {
+            long flags = TMO_RAW2(TMO_SYS_fcntl, fd, F_GETFD);
+            if (flags < 0 || (flags & FD_CLOEXEC) == 0)
+                continue;
+        }
+        tmo_emit_close(fd, slot, reason);
+    }
+    errno = e;
+}
+
+void tmo_last_exit(int status)
+{
+    tmo_last_records("exit", false);
+    for (;;)
+        (void)TMO_RAW1(SYS_exit_group, status);
+}
+
+void tmo_fork_parent(void)
+{
+    tmo_self_forked();
+}
+
+void tmo_fork_child(void)
+{
+    tmo_self_is_child();
+    tmo_emit_forked();
+    for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
+        struct tmo_slot *slot = tmo_track_slot(fd);
+        if (slot == NULL)
+            continue;
+        tmo_slot_raise(slot, TMO_SLOT_INHERITED);
+        tmo_state_rehot(fd, slot);
+    }
+}

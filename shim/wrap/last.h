@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * Last words: records of what is still open when the process ends or becomes another program.
+ * Layer: wrap. Signal-safe.
+ */
+#ifndef TMO_WRAP_LAST_H
+#define TMO_WRAP_LAST_H
+
+#include <stdbool.h>
+
+/* Records every socket of ours that is still open, with REASON; only those that exec will close,
+ * if EXEC. */
+void tmo_last_records(const char *reason, bool exec);
+
+/* Records, then ends the process with STATUS, without running what atexit(3) registered. */
+void tmo_last_exit(int status) __attribute__((noreturn));
+
+#endif

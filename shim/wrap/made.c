@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ * Taking up of sockets. See made.h.
+ */
+#include "shim/wrap/made.h"
+#include "shim/policy/apply.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+#include "shim/wrap/call.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+
+static struct tmo_slot fresh(enum tmo_proto proto, enum tmo_family family, bool nonblocking)
+{
+    struct tmo_slot slot = {
+        .proto = proto & 7,
+        .family = family & 3,
+        .flags = nonblocking ? TMO_SLOT_NONBLOCK : 0,
+    };
+    tmo_slot_set_born_us(&slot, tmo_self_now_us());
+    return slot;
+}
+
+/* A slot is still there for a number that the kernel just gave out: it was closed by a road that
+ * we do not see. */
+static void drop_stale(int fd)
+{
+    struct tmo_slot old, *there = tmo_track_slot(fd);
+    if (there == NULL)
+        return;
+    if (there->refs == 1)
+        tmo_emit_close(fd, there, NULL);
+    if (tmo_track_drop(fd, &old))
+        tmo_made_forget(&old);
+}
+
+static struct tmo_slot *take_up(int fd, const struct tmo_slot *slot)
+{
+    struct tmo_slot *there = tmo_track_add(fd, slot);
+    if (there != NULL)
+        tmo_state_rehot(fd, there);
+    return there;
+}
+
+void tmo_made_forget(const struct tmo_slot *slot)
+{
+    if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
+        tmo_track_free_text(slot->peer_path);
+}
+
+void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
+{
+    const size_t path_at = offsetof(struct sockaddr_un, sun_path);
+    if (len < sizeof(sa_family_t))
+        return;
+    if (addr->sa_family == AF_INET && len >= sizeof(struct sockaddr_in)) {
+        struct sockaddr_in in;
+        memcpy(&in, addr, sizeof(in));
+        slot->family = TMO_FAMILY_4;
+        slot->peer4 = in.sin_addr.s_addr;
+        slot->peer_port = ntohs(in.sin_port);
+    } else if (addr->sa_family == AF_INET6 && len >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
+        struct sockaddr_in6 in6 = {.sin6_scope_id = 0};
+        memcpy(&in6, addr, len < sizeof(in6) ? len : sizeof(in6));
+        slot->family = TMO_FAMILY_6;
+        memcpy(slot->peer6, &in6.sin6_addr, sizeof(slot->peer6));
+        slot->peer_scope = in6.sin6_scope_id;
+        slot->peer_port = ntohs(in6.sin6_port);
+    } else if (addr->sa_family == AF_UNIX && len > path_at) {
+        const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)addr;
+        size_t path_len = len - path_at;
+        if (un->sun_path[0] != '\0')
+            path_len = strnlen(un->sun_path, path_len);
+        tmo_track_free_text(slot->peer_path);
+        slot->peer_path = tmo_track_keep_text(un->sun_path, path_len);
+    }
+}
+
+void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
+{
+    enum tmo_proto proto = tmo_apply_proto(domain, type, protocol);
+    drop_stale(fd);
+    if (!tmo_plan_covers(&tmo_current.plan, proto))
+        return;
+    enum tmo_family family = domain == AF_INET6  ? TMO_FAMILY_6
+                             : domain == AF_UNIX ? TMO_FAMILY_UNIX
+                                                 : TMO_FAMILY_4;
+    struct tmo_slot slot = fresh(proto, family, (type & SOCK_NONBLOCK) != 0);
+    /* Datagram sockets and pairs may wait as they are; streams only when they are connected. */
+    if (pair || !tmo_proto_is_stream(proto)) {
+        slot.flags |= TMO_SLOT_CONNECTED;
+        slot.dir = TMO_DIR_OUT;
+        tmo_apply_waits(fd, &slot, &tmo_current.plan, false);
+    }
+    (void)take_up(fd, &slot);
+}
+
+void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr *addr,
+                       socklen_t len, int flags)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    drop_stale(fd);
+    struct tmo_slot slot = fresh(listener->proto, listener->family, (flags & SOCK_NONBLOCK) != 0);
+    slot.dir = TMO_DIR_IN;
+    slot.flags |= TMO_SLOT_CONNECTED;
+    if (tmo_proto_is_tcp(slot.proto)) /* inherited, as of the handshake; not by unix sockets */
+        memcpy(slot.app_timeo, listener->app_timeo, sizeof(slot.app_timeo));
+    if (len > 0)
+        tmo_made_peer(&slot, addr, len);
+    bool any = plan->accept_ns != 0 || plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0;
+    tmo_apply_waits(fd, &slot, plan, any);
+    tmo_apply_options(fd, &slot, plan);
+    (void)take_up(fd, &slot);
+    __atomic_fetch_add(&listener->listener.accepted, 1, __ATOMIC_RELAXED);
+}
+
+void tmo_made_connected(int fd, struct tmo_slot *slot)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    tmo_slot_raise(slot, TMO_SLOT_CONNECTED);
+    slot->dir = TMO_DIR_OUT;
+    (void)tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
+    (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, plan->connect_ns != 0);
+    if (slot->cookie == 0)
+        slot->cookie = tmo_apply_cookie(fd);
+    tmo_state_rehot(fd, slot);
+}
+
+void tmo_made_listener(int fd, struct tmo_slot *slot)
+{
+    bool ours;
+    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.accept_ns,
+                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_RECV]), &ours);
+    slot->dir = TMO_DIR_LISTEN;
+    if (ours && tmo_apply_timeo(fd, TMO_RECV, us) == 0)
+        tmo_slot_raise(slot, TMO_SLOT_TIMED_RECV);
+    else
+        tmo_slot_lower(slot, TMO_SLOT_TIMED_RECV);
+}
+
+static int get_int(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+    return tmo_raw_getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? 0 : value;
+}
+
+static uint16_t local_port(int fd)
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof(local);
+    if (TMO_RAW3(SYS_getsockname, fd, &local, &len) < 0)
+        return 0;
+    if (local.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)(void *)&local)->sin_port);
+    if (local.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&local)->sin6_port);
+    return 0;
+}
+
+/* The program's own timeouts on a socket that was there before us. Ours, set by this library in
+ * the process that had it before, are none. */
+static void read_app_timeo(int fd, struct tmo_slot *slot)
+{
+    for (int way = TMO_RECV; way <= TMO_SEND; way++) {
+        int64_t us = tmo_apply_read_timeo(fd, (enum tmo_way)way);
+        int64_t ours_us = tmo_ns_to_us(tmo_current.plan.wait_ns[way]);
+        if (us > 0 && (us < ours_us || us > ours_us + 20000))
+            slot->app_timeo[way] = tmo_slot_pack_timeo(us);
+    }
+}
+
+void tmo_made_adopt(int fd, bool inherited)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    struct tmo_slot slot = fresh(TMO_OTHER, TMO_FAMILY_NONE, false);
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    drop_stale(fd);
+    if (tmo_apply_identify(fd, &slot) < 0 || !tmo_plan_covers(plan, slot.proto))
+        return;
+    slot.flags = TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0);
+    if (tmo_raw_is_nonblocking(fd) > 0)
+        slot.flags |= TMO_SLOT_NONBLOCK;
+    slot.cookie = tmo_apply_cookie(fd);
+    if (plan->mode != TMO_MODE_FORCE)
+        read_app_timeo(fd, &slot);
+    if (get_int(fd, SO_ACCEPTCONN) != 0) {
+        tmo_made_listener(fd, &slot);
+    } else if (!tmo_proto_is_stream(slot.proto) ||
+               TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {
+        if (tmo_proto_is_stream(slot.proto))
+            tmo_made_peer(&slot, (struct sockaddr *)&peer, len);
+        /* Who connected is not told; a server's port is mostly the lower one. */
+        slot.dir = slot.family == TMO_FAMILY_UNIX || local_port(fd) < slot.peer_port ? TMO_DIR_IN
+                                                                                     : TMO_DIR_OUT;
+        slot.flags |= TMO_SLOT_CONNECTED;
+        tmo_apply_waits(fd, &slot, plan, false);
+        tmo_apply_options(fd, &slot, plan);
+        tmo_apply_linger(fd, plan);
+    }
+    (void)take_up(fd, &slot);
+}
+
+void tmo_made_received(const struct msghdr *msg)
+{
+    if (!tmo_current.active || tmo_self_borrowed())
+        return;
+    struct msghdr *head = (struct msghdr *)(uintptr_t)msg; /* CMSG_NXTHDR(3) takes no const */
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(head); c != NULL; c = CMSG_NXTHDR(head, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+            tmo_made_adopt(fd, false);
+        }
+    }
+}

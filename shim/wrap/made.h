@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * Taking up of sockets, however they came to us. Layer: wrap. Signal-safe; errno is kept.
+ */
+#ifndef TMO_WRAP_MADE_H
+#define TMO_WRAP_MADE_H
+
+#include "shim/wrap/wrap.h"
+
+/* Looks for descriptors in the ancillary data of MSG, which the kernel filled in (SCM_RIGHTS,
+ * unix(7)), and takes up those that are sockets of ours. */
+void tmo_made_received(const struct msghdr *msg);
+
+/* Takes up FD, which is there already, if it is a socket of ours. INHERITED: it is another
+ * process's as well, and on record here only if it is used. */
+void tmo_made_adopt(int fd, bool inherited);
+
+/* Takes up FD, new by socket(DOMAIN, TYPE, PROTOCOL) or socketpair. */
+void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair);
+
+/* Takes up FD, new by accept with FLAGS from LISTENER; ADDR (LEN bytes) is its peer, if known. */
+void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr *addr,
+                       socklen_t len, int flags);
+
+/* Notes the peer's address in SLOT. */
+void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len);
+
+/* After a connect that went well or is under way: its limits, its state. */
+void tmo_made_connected(int fd, struct tmo_slot *slot);
+
+/* Gives the listener FD the limit of accept, as MODE says. */
+void tmo_made_listener(int fd, struct tmo_slot *slot);
+
+/* Forgets SLOT, a copy of one that was dropped: gives back what it held. */
+void tmo_made_forget(const struct tmo_slot *slot);
+
+#endif

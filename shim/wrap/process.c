@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ * What ends the program, makes another one of it, doubles it, or changes its limits: exec*, _exit,
+ * _Exit, quick_exit, _Fork, setrlimit, prlimit. fork(2) itself needs no wrapper: pthread_atfork(3)
+ * tells of it (entry.c). Layer: wrap.
+ */
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+#include "shim/wrap/fork.h"
+#include "shim/wrap/last.h"
+#include "shim/wrap/wrap.h"
+
+#include <alloca.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* --- exec ------------------------------------------------------------------------------------ */
+
+/* Whether the file FD begins as a program or a script does. What binfmt_misc would run besides is
+ * not known here: its exec goes without records. SHELL: anything will do. */
+static bool is_program(int fd, bool shell)
+{
+    char head[4] = "";
+    long got = TMO_RAW5(SYS_pread64, fd, head, sizeof(head), 0, 0);
+    if (got < 0) /* a directory */
+        return false;
+    return shell || memcmp(head, "\177ELF", sizeof(head)) == 0 || memcmp(head, "#!", 2) == 0;
+}
+
+/* Whether the file that PATH names from DIRFD on can be executed, as far as that can be seen
+ * without doing it; by execvp(3), which gives what is no program to a shell, if SHELL. */
+static bool can_execute(int dirfd, const char *path, bool shell)
+{
+    long fd = TMO_RAW3(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd == -EACCES) /* a program need not be readable */
+        return TMO_RAW3(SYS_faccessat, dirfd, path, X_OK) == 0;
+    if (fd < 0)
+        return false;
+    bool can = is_program((int)fd, shell);
+    (void)tmo_raw_close((int)fd);
+    return can && TMO_RAW3(SYS_faccessat, dirfd, path, X_OK) == 0;
+}
+
+/* Whether execvp(3) would find FILE in PATH. */
+static bool can_find(const char *file)
+{
+    char path[PATH_MAX];
+    const char *dirs = "/bin:/usr/bin"; /* confstr(3), _CS_PATH */
+    size_t file_len = strlen(file);
+    if (strchr(file, '/') != NULL)
+        return can_execute(AT_FDCWD, file, true);
+    for (char **env = environ; env != NULL && *env != NULL; env++) {
+        if (strncmp(*env, "PATH=", 5) == 0) {
+            dirs = *env + 5;
+            break;
+        }
+    }
+    for (;;) {
+        size_t len = strcspn(dirs, ":");
+        if (len + file_len + 2 <= sizeof(path)) {
+            memcpy(path, dirs, len);
+            path[len] = '/';
+            memcpy(path + len + (len > 0), file, file_len + 1);
+            if (can_execute(AT_FDCWD, path, true))
+                return true;
+        }
+        if (dirs[len] == '\0')
+            return false;
+        dirs += len + 1;
+    }
+}
+
+/* Whether there is anything to be said before an exec. A vfork(2) child says nothing. */
+static bool speaks(void)
+{
+    return tmo_wants(TMO_EVENT_CLOSE) && !tmo_self_borrowed() && tmo_track_next(0) >= 0;
+}
+
+static void before_exec(const char *path)
+{
+    if (speaks() && path != NULL && can_execute(AT_FDCWD, path, false))
+        tmo_last_records("exec", true);
+}
+
+static void before_exec_found(const char *file)
+{
+    if (speaks() && file != NULL && can_find(file))
+        tmo_last_records("exec", true);
+}
+
+int wrap_execve(const char *path, char *const argv[], char *const envp[])
+{
+    before_exec(path);
+    return tmo_real.execve(path, argv, envp);
+}
+
+int wrap_execv(const char *path, char *const argv[])
+{
+    before_exec(path);
+    return tmo_real.execv(path, argv);
+}
+
+int wrap_execvp(const char *file, char *const argv[])
+{
+    before_exec_found(file);
+    return tmo_real.execvp(file, argv);
+}
+
+int wrap_execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    before_exec_found(file);
+    return tmo_real.execvpe(file, argv, envp);
+}
+
+int wrap_fexecve(int fd, char *const argv[], char *const envp[])
+{
+    if (speaks() && is_program(fd, false))
+        tmo_last_records("exec", true);
+    return tmo_real.fexecve(fd, argv, envp);
+}
+
+#ifdef __GLIBC__
+int wrap_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    bool by_fd = (flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0';
+    if (speaks() && path != NULL &&
+        (by_fd ? is_program(dirfd, false) : can_execute(dirfd, path, false)))
+        tmo_last_records("exec", true);
+    return tmo_real.execveat(dirfd, path, argv, envp, flags);
+}
+#endif
+
+/* The words behind FIRST up to the NULL, counted, then gathered on the stack as exec(3) has it. */
+#define GATHER(first, last)                                                                        \
+    size_t count = 1;                                                                              \
+    va_list ap;                                                                                    \
+    va_start(ap, first);                                                                           \
+    while (va_arg(ap, char *) != NULL)                                                             \
+        count++;                                                                                   \
+    va_end(ap);                                                                                    \
+    char **argv = alloca((count + 1) * sizeof(char *));                                            \
+    argv[0] = (char *)(uintptr_t)(first);                                                          \
+    va_start(ap, first);                                                                           \
+    for (size_t i = 1; i <= count; i++)                                                            \
+        argv[i] = va_arg(ap, char *);                                                              \
+    last;                                                                                          \
+    va_end(ap)
+
+TMO_EXPORT int wrap_execl(const char *path, const char *arg, ...) __asm__("execl");
+TMO_EXPORT int wrap_execlp(const char *file, const char *arg, ...) __asm__("execlp");
+TMO_EXPORT int wrap_execle(const char *path, const char *arg, ...) __asm__("execle");
+
+int wrap_execl(const char *path, const char *arg, ...)
+{
+    GATHER(arg, (void)0);
+    return wrap_execv(path, argv);
+}
+
+int wrap_execlp(const char *file, const char *arg, ...)
+{
+    GATHER(arg, (void)0);
+    return wrap_execvp(file, argv);
+}
+
+int wrap_execle(const char *path, const char *arg, ...)
+{
+    char *const *envp;
+    GATHER(arg, envp = va_arg(ap, char *const *));
+    return wrap_execve(path, argv, envp);
+}
+
+/* --- exit ------------------------------------------------------------------------------------ */
+
+void wrap__exit(int status)
+{
+    tmo_last_records("exit", false);
+    tmo_real._exit(status);
+}
+
+void wrap__Exit(int status)
+{
+    tmo_last_records("exit", false);
+    tmo_real._Exit(status);
+}
+
+void wrap_quick_exit(int status)
+{
+    tmo_last_records("exit", false);
+    tmo_real.quick_exit(status);
+}
+
+/* --- fork ------------------------------------------------------------------------------------ */
+
+pid_t wrap__Fork(void)
+{
+    pid_t pid = tmo_real._Fork();
+    if (pid == 0)
+        tmo_fork_child();
+    else if (pid > 0)
+        tmo_fork_parent();
+    return pid;
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+/* Below a lower RLIMIT_NOFILE the log's descriptor would stand in the way; under RLIMIT_FSIZE a
+ * write may raise SIGXFSZ. */
+static void after_limit(int resource, bool limited)
+{
+    if (!tmo_current.active || tmo_self_borrowed())
+        return;
+    int e = errno;
+    if (resource == RLIMIT_FSIZE)
+        tmo_current.sink.limited = limited;
+    else if (resource == RLIMIT_NOFILE && tmo_current.sink.kind == TMO_SINK_FILE) {
+        tmo_track_guard(tmo_current.sink.fd, false);
+        tmo_sink_move(&tmo_current.sink);
+        tmo_emit_guard_log();
+    }
+    errno = e;
+}
+
+static bool is_self(pid_t pid)
+{
+    return pid == 0 || pid == tmo_self.pid;
+}
+
+int wrap_setrlimit(int resource, const struct rlimit *limit)
+{
+    int r = tmo_real.setrlimit(resource, limit);
+    if (r == 0)
+        after_limit(resource, limit->rlim_cur != RLIM_INFINITY);
+    return r;
+}
+
+int wrap_prlimit(pid_t pid, int resource, const struct rlimit *set, struct rlimit *get)
+{
+    int r = tmo_real.prlimit(pid, resource, set, get);
+    if (r == 0 && set != NULL && is_self(pid))
+        after_limit(resource, set->rlim_cur != RLIM_INFINITY);
+    return r;
+}
+
+#ifdef __GLIBC__
+int wrap_setrlimit64(int resource, const struct rlimit64 *limit)
+{
+    int r = tmo_real.setrlimit64(resource, limit);
+    if (r == 0)
+        after_limit(resource, limit->rlim_cur != RLIM64_INFINITY);
+    return r;
+}
+
+int wrap_prlimit64(pid_t pid, int resource, const struct rlimit64 *set, struct rlimit64 *get)
+{
+    int r = tmo_real.prlimit64(pid, resource, set, get);
+    if (r == 0 && set != NULL && is_self(pid))
+        after_limit(resource, set->rlim_cur != RLIM64_INFINITY);
+    return r;
+}
+#endif

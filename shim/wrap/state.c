@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * What happens to a socket when a limit expires on it, and what its state means for later calls.
+ * See call.h. Layer: wrap.
+ */
+#include "shim/policy/apply.h"
+#include "shim/policy/end.h"
+#include "shim/sys/clock.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+#include "shim/wrap/call.h"
+#include "shim/wrap/last.h"
+
+#include <signal.h>
+
+#define SPINS_FREE 50                   /* calls answered at full speed after an end */
+#define SPIN_NS    (10 * TMO_NS_PER_MS) /* then 100 calls a second */
+
+/* Flags of sockets that need a look before each call. */
+#define SPECIAL                                                                                    \
+    (TMO_SLOT_ENDED | TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND | TMO_SLOT_EXPIRED |                   \
+     TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN)
+
+struct tmo_slot *tmo_state_slot(int fd)
+{
+    if (!tmo_current.active || tmo_self_borrowed())
+        return NULL;
+    return tmo_track_slot(fd);
+}
+
+void tmo_state_rehot(int fd, const struct tmo_slot *slot)
+{
+    unsigned flags = tmo_slot_flags(slot);
+    enum tmo_hot hot = TMO_HOT_PASS;
+    bool timed = (flags & (TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND)) != 0;
+    if ((flags & SPECIAL) != 0 || slot->pending != 0 || (flags & TMO_SLOT_CONNECTED) == 0)
+        hot = TMO_HOT_SLOW;
+    else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
+        hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
+    tmo_track_set_hot(fd, hot);
+}
+
+int tmo_state_error(const struct tmo_slot *slot)
+{
+    int error = tmo_current.plan.error;
+    if ((tmo_slot_flags(slot) & TMO_SLOT_STUBBORN) != 0 || error == 0 || error == EAGAIN)
+        return ETIMEDOUT; /* never EAGAIN: a loop would spin on it */
+    return error;
+}
+
+int tmo_state_answer(struct tmo_slot *slot, enum tmo_way way)
+{
+    unsigned cut = way == TMO_RECV ? TMO_SLOT_CUT_RECV : TMO_SLOT_CUT_SEND;
+    unsigned flags = tmo_slot_flags(slot);
+    if ((flags & (TMO_SLOT_ENDED | cut)) == 0)
+        return 0;
+    if ((flags & cut) == 0 && way == TMO_RECV && (flags & TMO_SLOT_DRAIN) != 0)
+        return 0;
+    if (slot->spins < SPINS_FREE)
+        slot->spins++;
+    else
+        tmo_clock_sleep(SPIN_NS);
+    return tmo_state_error(slot);
+}
+
+static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo *info)
+{
+    static const char *const actions[] = {"error", "reset", "exit", "abort"};
+    struct tmo_event event;
+    if (!tmo_wants(TMO_EVENT_TIMEOUT))
+        return;
+    tmo_emit_begin(&event, TMO_RECORD_TIMEOUT);
+    tmo_emit_connection(&event, e->fd, e->slot, info);
+    event.limit = e->limit;
+    event.limit_ms = tmo_ns_to_ms(e->limit_ns);
+    event.waited_ms = e->waited_ns / TMO_NS_PER_MS;
+    event.call = e->call;
+    event.action = actions[tmo_current.plan.action];
+    tmo_emit(&event);
+}
+
+/* Ends the process as it stands, with a core dump where those are wanted. */
+static void die_of_abort(void)
+{
+    struct {
+        unsigned long handler, flags, rest[18];
+    } standard = {.handler = 0}; /* SIG_DFL */
+    uint64_t abort_only = UINT64_C(1) << (SIGABRT - 1);
+    (void)TMO_RAW4(SYS_rt_sigaction, SIGABRT, &standard, 0, 8);
+    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_UNBLOCK, &abort_only, 0, 8);
+    (void)TMO_RAW3(SYS_tgkill, tmo_raw_getpid(), tmo_raw_gettid(), SIGABRT);
+    (void)TMO_RAW1(SYS_exit_group, 128 + SIGABRT);
+}
+
+/* Ends the connection. Its record is made before: what the kernel knew is gone afterwards. */
+static void end(const struct tmo_expiry *e, bool stubborn)
+{
+    if (e->slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_stream(e->slot->proto) ||
+        !tmo_end_is_same(e->fd, e->slot))
+        return;
+    tmo_emit_close(e->fd, e->slot, "timeout");
+    enum tmo_end how = tmo_end_connection(e->fd, e->slot);
+    if (how == TMO_END_NOT)
+        return;
+    e->slot->spins = 0;
+    tmo_slot_raise(e->slot, TMO_SLOT_ENDED | (how == TMO_END_DRAIN ? TMO_SLOT_DRAIN : 0) |
+                                (stubborn ? TMO_SLOT_STUBBORN : 0));
+}
+
+int tmo_state_expire(const struct tmo_expiry *e)
+{
+    struct tmo_slot *slot = e->slot;
+    enum tmo_action action = tmo_current.plan.action;
+    struct tmo_tcpinfo info = {.len = 0};
+    bool again = (tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) != 0;
+
+    if (slot->timeouts < UINT8_MAX)
+        slot->timeouts++;
+    if (tmo_wants(TMO_EVENT_TIMEOUT))
+        (void)tmo_tcpinfo_get(e->fd, &info);
+    record_timeout(e, &info);
+    if (action == TMO_ACTION_EXIT)
+        tmo_last_exit(124);
+    if (action == TMO_ACTION_ABORT) {
+        tmo_last_records("exit", false);
+        die_of_abort();
+    }
+
+    tmo_slot_raise(slot, TMO_SLOT_EXPIRED | e->cut);
+    if (action == TMO_ACTION_RESET || again)
+        end(e, again);
+    tmo_state_rehot(e->fd, slot);
+    if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0)
+        return tmo_state_error(slot);
+    return tmo_current.plan.error != 0 ? tmo_current.plan.error : e->kernel_error;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ * syscall(2): passed through, but for the calls that we wrap under their own names. libuv closes
+ * its sockets that way, dig and others more. Layer: wrap.
+ *
+ * Calls that make or end descriptors are always followed; data calls only on descriptors of ours,
+ * so that for all others even cancellation is as it was: syscall(2) is no cancellation point.
+ */
+#include "shim/track/self.h"
+#include "shim/wrap/last.h"
+#include "shim/wrap/wrap.h"
+
+#define P(type, x) ((type)(uintptr_t)(x))
+
+/* Of any descriptor. Returns whether NR is one of these; the result is then in *RET. */
+static bool follow_lifecycle(long nr, const long *a, long *ret)
+{
+    int fd = (int)a[0];
+    switch (nr) {
+#ifdef SYS_socket
+    case SYS_socket:
+        *ret = wrap_socket(fd, (int)a[1], (int)a[2]);
+        return true;
+    case SYS_socketpair:
+        *ret = wrap_socketpair(fd, (int)a[1], (int)a[2], P(int *, a[3]));
+        return true;
+    case SYS_connect:
+        *ret = wrap_connect(fd, P(const struct sockaddr *, a[1]), (socklen_t)a[2]);
+        return true;
+    case SYS_listen:
+        *ret = wrap_listen(fd, (int)a[1]);
+        return true;
+    case SYS_accept4:
+        *ret = wrap_accept4(fd, P(struct sockaddr *, a[1]), P(socklen_t *, a[2]), (int)a[3]);
+        return true;
+#endif
+#ifdef SYS_accept
+    case SYS_accept:
+        *ret = wrap_accept(fd, P(struct sockaddr *, a[1]), P(socklen_t *, a[2]));
+        return true;
+#endif
+    case SYS_close:
+        *ret = wrap_close(fd);
+        return true;
+#ifdef __GLIBC__
+    case SYS_close_range:
+        *ret = wrap_close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
+        return true;
+#endif
+    case SYS_dup:
+        *ret = wrap_dup(fd);
+        return true;
+#ifdef SYS_dup2
+    case SYS_dup2:
+        *ret = wrap_dup2(fd, (int)a[1]);
+        return true;
+#endif
+    case SYS_dup3:
+        *ret = wrap_dup3(fd, (int)a[1], (int)a[2]);
+        return true;
+    case SYS_execve:
+        *ret = wrap_execve(P(const char *, a[0]), P(char *const *, a[1]), P(char *const *, a[2]));
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Of a descriptor that is ours. */
+static bool follow_data(long nr, const long *a, long *ret)
+{
+    int fd = (int)a[0], flags = (int)a[3];
+    void *buf = P(void *, a[1]);
+    size_t len = (size_t)a[2];
+    switch (nr) {
+    case SYS_read:
+        *ret = wrap_read(fd, buf, len);
+        return true;
+    case SYS_write:
+        *ret = wrap_write(fd, buf, len);
+        return true;
+    case SYS_readv:
+        *ret = wrap_readv(fd, P(const struct iovec *, a[1]), (int)a[2]);
+        return true;
+    case SYS_writev:
+        *ret = wrap_writev(fd, P(const struct iovec *, a[1]), (int)a[2]);
+        return true;
+#if __SIZEOF_LONG__ == 8 /* else its offset is not that of the function of this name */
+    case SYS_sendfile:
+        *ret = wrap_sendfile(fd, (int)a[1], P(off_t *, a[2]), (size_t)a[3]);
+        return true;
+#endif
+    case SYS_ioctl:
+        *ret = wrap_ioctl(fd, (unsigned long)a[1], a[2]);
+        return true;
+#ifdef SYS_socket
+    case SYS_recvfrom:
+        *ret = wrap_recvfrom(fd, buf, len, flags, P(struct sockaddr *, a[4]), P(socklen_t *, a[5]));
+        return true;
+    case SYS_recvmsg:
+        *ret = wrap_recvmsg(fd, P(struct msghdr *, a[1]), (int)a[2]);
+        return true;
+    case SYS_sendto:
+        *ret = wrap_sendto(fd, buf, len, flags, P(const struct sockaddr *, a[4]), (socklen_t)a[5]);
+        return true;
+    case SYS_sendmsg:
+        *ret = wrap_sendmsg(fd, P(const struct msghdr *, a[1]), (int)a[2]);
+        return true;
+    case SYS_sendmmsg:
+        *ret = wrap_sendmmsg(fd, P(struct mmsghdr *, a[1]), (unsigned)a[2], flags);
+        return true;
+    case SYS_shutdown:
+        *ret = wrap_shutdown(fd, (int)a[1]);
+        return true;
+    case SYS_setsockopt:
+        *ret = wrap_setsockopt(fd, (int)a[1], (int)a[2], P(const void *, a[3]), (socklen_t)a[4]);
+        return true;
+    case SYS_getsockopt:
+        *ret = wrap_getsockopt(fd, (int)a[1], (int)a[2], P(void *, a[3]), P(socklen_t *, a[4]));
+        return true;
+#endif
+#if defined(SYS_recvmmsg) && __SIZEOF_LONG__ == 8
+    case SYS_recvmmsg:
+        *ret = wrap_recvmmsg(fd, P(struct mmsghdr *, a[1]), (unsigned)a[2], flags,
+                             P(struct timespec *, a[4]));
+        return true;
+#endif
+    default:
+        break;
+    }
+    if (nr == TMO_SYS_fcntl) {
+        *ret = wrap_fcntl(fd, (int)a[1], a[2]);
+        return true;
+    }
+    return false;
+}
+
+/* A child that libc does not know of, so that no fork handler runs: it says nothing (self.h). */
+static bool makes_process(long nr)
+{
+#ifdef SYS_fork
+    if (nr == SYS_fork)
+        return true;
+#endif
+#ifdef SYS_vfork
+    if (nr == SYS_vfork)
+        return true;
+#endif
+#ifdef SYS_clone3
+    if (nr == SYS_clone3)
+        return true;
+#endif
+    return nr == SYS_clone;
+}
+
+long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+    long args[6] = {a, b, c, d, e, f}, ret;
+    if (!tmo_current.active || tmo_self_borrowed())
+        return tmo_real.syscall(nr, a, b, c, d, e, f);
+    if (follow_lifecycle(nr, args, &ret))
+        return ret;
+    if ((unsigned long)a < TMO_TRACK_FDS && tmo_hot((int)a) != TMO_HOT_NONE &&
+        follow_data(nr, args, &ret))
+        return ret;
+    if (nr == SYS_splice) /* either of its descriptors may be ours */
+        return wrap_splice((int)a, P(off64_t *, b), (int)c, P(off64_t *, d), (size_t)e,
+                           (unsigned)f);
+    if (nr == SYS_exit_group)
+        tmo_last_records("exit", false);
+    if (makes_process(nr))
+        tmo_self.vforked = true;
+    return tmo_real.syscall(nr, a, b, c, d, e, f);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * What every file of wrappers needs: their prototypes, made from the table, and the shape of a
+ * call on the fast path. Layer: wrap. Only here and in the files of this folder is errno touched.
+ *
+ * A wrapper wrap_X has X as its name for the linker; so the C headers' own declarations (variadic
+ * ones, transparent unions) do not matter, and nothing here calls a wrapped name by mistake.
+ */
+#ifndef TMO_WRAP_WRAP_H
+#define TMO_WRAP_WRAP_H
+
+#include "shim/sys/real.h"
+#include "shim/track/fdtable.h"
+#include "shim/wrap/current.h"
+
+#include <errno.h>
+
+#define TMO_EXPORT __attribute__((visibility("default")))
+
+#define SYM(ret, name, params, args, nr) TMO_EXPORT ret wrap_##name params __asm__(#name);
+#define OWN(name)
+#define ALIAS(name, target)
+#include "shim/symbols.def"
+#undef SYM
+#undef OWN
+#undef ALIAS
+
+/* Exports NAME as another name of wrap_TARGET, which the same file defines. */
+#define TMO_ALIAS(name, target)                                                                    \
+    extern __typeof__(wrap_##target) wrap_##name __asm__(#name)                                    \
+        __attribute__((alias(#target), visibility("default")))
+
+#define TMO_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* What the hot byte of a descriptor says, in two questions of one look: a data call on one that is
+ * not TMO_HOT_CHECK ends in a jump, or, on one that is TMO_HOT_SLOW, in the slow path. */
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
+#define TMO_LOOK(fd, other, slow)                                                                  \
+    bool other, slow;                                                                              \
+    __asm__("cmpb %3, %2"                                                                          \
+            : "=@ccne"(other), "=@cca"(slow)                                                       \
+            : "m"(tmo_track_hot[(uint16_t)(fd)]), "i"(TMO_HOT_CHECK))
+#else
+#define TMO_LOOK(fd, other, slow)                                                                  \
+    bool other = tmo_hot(fd) != TMO_HOT_CHECK, slow = tmo_hot(fd) > TMO_HOT_CHECK
+#endif
+
+/* Keeps the struct KEPT in memory rather than in saved registers: a call that succeeds then pays
+ * one store an argument, and no more. */
+#define TMO_KEEP(kept) __asm__ volatile("" : "+m"(kept))
+
+/* Lets the compiler know nothing of the value of X. */
+#define TMO_KEEP_IN_REGISTER(x) __asm__("" : "+r"(x))
+
+#endif

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # what it sets is read by the tests
+#
+# What every .bats file here loads: a pinned environment, peers that misbehave, programs run under
+# the shim with a hard cut, and a look at the log that they leave.
+#
+# TMO_LIB, TMO_BIN and TMO_BUILD say what is tested; without them it is what `make` leaves in the
+# repository. They do not begin with SOCKTMO_, for the shim reports every such name it does not
+# know. TMO_PRELOAD names what must stand before the shim in LD_PRELOAD, as libasan does.
+
+bats_require_minimum_version 1.5.0
+
+TMO_ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+TMO_LIB=${TMO_LIB:-$TMO_ROOT/libsocktmo.so}
+TMO_BIN=${TMO_BIN:-$TMO_ROOT/socktmo}
+TMO_BUILD=${TMO_BUILD:-$TMO_ROOT/build}
+TMO_PRELOAD=${TMO_PRELOAD:-}
+TMO_LD_PRELOAD=${TMO_PRELOAD:+$TMO_PRELOAD:}$TMO_LIB # for what is not started by `under`
+
+# Nothing of the caller's may decide a test: not its limits, locale, time zone or home, nor
+# wrapper scripts that stand before the system's own programs.
+# shellcheck disable=SC2086 # names only, no blanks in them
+unset ${!SOCKTMO_@}
+export TMO_ROOT TMO_LIB TMO_BIN TMO_BUILD TMO_PRELOAD LC_ALL=C TZ=UTC
+PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH
+
+# Longest that anything started here may take, in seconds; a test may raise it for itself.
+TMO_CUT=15
+
+TMO_OWN_PIDS=()
+
+# A fresh folder with a blank in its name, made the current one. Descriptor 8 holds the peers'
+# standard input open; when the test's shell ends, however it ends, so do they.
+tmo_setup() {
+    mkdir -p "$BATS_TEST_TMPDIR/a b"
+    cd "$BATS_TEST_TMPDIR/a b" || return 1
+    export HOME=$BATS_TEST_TMPDIR
+    mkfifo "$BATS_TEST_TMPDIR/hold"
+    exec 8<>"$BATS_TEST_TMPDIR/hold"
+}
+
+# shellcheck disable=SC2120 # only the tests name a peer
+tmo_teardown() {
+    peer_stop "$@"
+    exec 8>&-
+}
+
+setup() {
+    tmo_setup
+}
+
+teardown() {
+    tmo_teardown
+}
+
+# own PID: the test's end is to be that process's end too.
+own() {
+    TMO_OWN_PIDS+=("$1")
+}
+
+# peer_start MODE [OPTION…]: a peer as tests/programs/peer.c has it. Sets PEER_PORT (with --unix
+# the path) and PEER_PID. With several peers, copy them before the next is started.
+peer_start() {
+    local ready=
+
+    exec 7< <(exec "$TMO_BUILD/tests/peer" "$@" <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
+    PEER_PID=$!
+    own "$PEER_PID"
+    read -r -t 5 -u 7 ready PEER_PORT || true
+    exec 7<&-
+    case $ready in
+    port | unix) ;;
+    *)
+        echo "peer_start: '$*' was not ready within 5 s" >&2
+        return 1
+        ;;
+    esac
+}
+
+# peer_stop [PID]: ends that one, or all that the test started.
+peer_stop() {
+    local pid
+    local -a pids=("${@:-${TMO_OWN_PIDS[@]}}")
+
+    for pid in "${pids[@]}"; do
+        [[ -n $pid ]] || continue
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    [[ $# -gt 0 ]] || TMO_OWN_PIDS=()
+}
+
+# bounded CMD…: runs it with neither bats' descriptor nor ours, and cuts it off (status 124).
+bounded() {
+    timeout -k 1 "$TMO_CUT" "$@" 3>&- 8>&-
+}
+
+# timed CMD…: bats' run, bounded, with elapsed_ms.
+timed() {
+    local before=${EPOCHREALTIME/./} after
+
+    run bounded "$@"
+    after=${EPOCHREALTIME/./}
+    elapsed_ms=$(((after - before) / 1000))
+}
+
+# bare [VAR=VALUE…] -- CMD…: without the shim. Sets status, output, lines and elapsed_ms.
+bare() {
+    local -a variables=()
+
+    while [[ $1 != -- ]]; do
+        variables+=("$1")
+        shift
+    done
+    shift
+    timed env "${variables[@]}" "$@"
+}
+
+# under [VAR=VALUE…] -- CMD…: the same under the shim.
+under() {
+    if [[ ! -e $TMO_LIB ]]; then
+        echo "under: $TMO_LIB is missing; run make" >&2
+        return 1
+    fi
+    bare "LD_PRELOAD=$TMO_LD_PRELOAD" "$@"
+}
+
+# assert_between LOW HIGH [VALUE [WHAT]]: VALUE may have a decimal point; elapsed_ms if left out.
+assert_between() {
+    local value=${3-$elapsed_ms} what=${4-elapsed_ms}
+
+    awk -v low="$1" -v high="$2" -v value="$value" \
+        'BEGIN { exit !(value ~ /^[0-9.]+$/ && value + 0 >= low + 0 && value + 0 <= high + 0) }' ||
+        fail "$what is '$value', not between $1 and $2"
+}
+
+# fail MESSAGE: says it with what the last program said and what is in the log.
+fail() {
+    echo "$1" >&2
+    echo "status ${status-none}, elapsed_ms ${elapsed_ms-none}, output: ${output-none}" >&2
+    [[ ! -e log ]] || sed 's/^/log: /' log >&2
+    return 1
+}
+
+# record EVENT [FILTER]: the records of that event in ./log, each through a jq filter.
+record() {
+    [[ -e log ]] || return 0
+    jq -rc --arg event "$1" "select(.event == \$event) | ${2:-.}" log
+}
+
+# records EVENT: how many there are.
+records() {
+    record "$1" | wc -l
+}
+
+# assert_records EVENT COUNT
+assert_records() {
+    local count
+
+    count=$(records "$1")
+    [[ $count -eq $2 ]] || fail "$count records of '$1', not $2"
+}
+
+# requires CMD [PACKAGE]: skips the test where a program is not installed.
+requires() {
+    command -v "$1" >/dev/null || skip "$1 is not installed (Debian package ${2:-$1})"
+}

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # what it sets is read by the tests; helpers.bash sets the rest
+#
+# For tests that say step by step what is done to sockets and what must come of it; the steps are
+# those of tests/programs/steps.c.
+
+# What a test may add to a limit's upper bound of 10 % + 50 ms, for a machine with its hands full.
+BUSY_MS=400
+
+LIMITS=()
+
+# limits SETTING=VALUE…: from now on, each without its SOCKTMO_.
+limits() {
+    LIMITS=("${@/#/SOCKTMO_}")
+}
+
+# steps STEP…: under the limits, with a log. steps_bare STEP…: without the shim.
+steps() {
+    under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" -- "$TMO_BUILD/tests/steps" "$@"
+}
+
+steps_bare() {
+    bare -- "$TMO_BUILD/tests/steps" "$@"
+}
+
+# expect LINE…: the steps ended well and said just that. A LINE is `STEP RESULT ERRNO [NOTE]`, a
+# pattern, and may end in @LIMIT, how long the step waited for that limit, or @LOW-HIGH, both in ms.
+expect() {
+    [[ $status -eq 0 ]] || fail "status $status"
+    expect_lines "$@"
+}
+
+expect_lines() {
+    local at=0 line pattern bounds said name result error ms note
+
+    [[ ${#lines[@]} -eq $# ]] || fail "${#lines[@]} answers, not $#"
+    for line in "$@"; do
+        pattern=${line% @*} bounds=
+        [[ $pattern == "$line" ]] || bounds=${line##* @}
+        read -r name result error ms note <<<"${lines[at]}"
+        said="$name $result $error${note:+ $note}"
+        # shellcheck disable=SC2053 # a pattern
+        [[ $said == $pattern ]] || fail "answer $((at + 1)) is '$said', not '$pattern'"
+        case $bounds in
+        '') ;;
+        *-*) assert_between "${bounds%-*}" "${bounds#*-}" "$ms" "answer $((at + 1)), $said: ms" ;;
+        *) assert_waited "$bounds" "$ms" "answer $((at + 1)), $said: ms" ;;
+        esac
+        at=$((at + 1))
+    done
+}
+
+# assert_waited LIMIT MS WHAT: no earlier than the limit, and no later than promised.
+assert_waited() {
+    assert_between "$1" $(($1 * 11 / 10 + 50 + BUSY_MS)) "$2" "$3"
+}
+
+# answer N: the result of the Nth answer, counted from 1.
+answer() {
+    local name result
+    read -r name result _ <<<"${lines[$1 - 1]}"
+    echo "$result"
+}
+
+# same_as_bare STEP…: what is said with and without the shim is the same but for the times.
+same_as_bare() {
+    local without
+
+    steps_bare "$@"
+    [[ $status -ne 124 ]] || fail "bare, it does not end"
+    without="$status
+$(without_times)"
+    steps "$@"
+    [[ $without == "$status
+$(without_times)" ]] || fail "not as without the shim, which is: $without"
+}
+
+without_times() {
+    awk '{ $4 = ""; print }' <<<"$output"
+}
+
+# hangs STEP…: without the shim the steps do not end, which is cut off after a second.
+hangs() {
+    TMO_CUT=1
+    steps_bare "$@"
+    TMO_CUT=15
+    [[ $status -eq 124 ]] || fail "bare, it ends by itself"
+}
+
+# assert_timeouts LINE…: the timeout records, in order, as `LIMIT LIMIT_MS CALL PEER`; each waited
+# for its limit at least, and not much longer.
+assert_timeouts() {
+    local limit limit_ms call peer waited_ms at=0 tab=$'\t'
+
+    assert_records timeout $#
+    while IFS=$tab read -r limit limit_ms call peer waited_ms; do
+        at=$((at + 1))
+        [[ "$limit $limit_ms $call $peer" == "${!at}" ]] ||
+            fail "timeout record $at is '$limit $limit_ms $call $peer', not '${!at}'"
+        assert_waited "$limit_ms" "$waited_ms" "timeout record $at: waited_ms"
+    done < <(record timeout '[.limit, .limit_ms, .call, .peer // "-", .waited_ms] | @tsv')
+}
+
+# assert_closes LINE…: the close records, in any order, as `DIR REASON TIMEOUTS`.
+assert_closes() {
+    local expected found
+
+    expected=$(printf '%s\n' "$@" | sort)
+    found=$(record close '[.dir, .reason, .timeouts // 0] | join(" ")' | sort)
+    [[ $found == "$expected" ]] || fail "the close records are: $found; not: $expected"
+}
+
+# side_by_side FUNCTION WORD…: all at once, each in a folder and with a log of its own.
+side_by_side() {
+    local test=$1 word pid
+    local -a pids=()
+
+    shift
+    for word in "$@"; do
+        mkdir "${word%:*}"
+        {
+            cd "${word%:*}" || exit 1
+            "$test" "$word"
+        } &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * What may disturb a wait, for steps.c: handlers, a process that sends signals, one that traces.
+ */
+#ifndef TESTS_PROGRAMS_DISTURB_H
+#define TESTS_PROGRAMS_DISTURB_H
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef PR_SET_PTRACER
+#define PR_SET_PTRACER 0x59616d61 /* linux/prctl.h */
+#endif
+
+enum { MOST_DISTURBERS = 8 };
+
+static volatile sig_atomic_t signals_handled;
+static pid_t disturbers[MOST_DISTURBERS];
+static int disturber_count;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals_handled++;
+}
+
+static int handle(int number, int sa_flags)
+{
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = sa_flags};
+
+    sigemptyset(&action.sa_mask);
+    return sigaction(number, &action, NULL);
+}
+
+static void rest_ms(int ms)
+{
+    struct timespec rest = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    nanosleep(&rest, NULL);
+}
+
+/* In the child: COUNT times, each EVERY_MS, a signal to PROGRAM. A stopped one goes on 20 ms later.
+ */
+static void send_signals(pid_t program, int number, int every_ms, int count)
+{
+    while (count-- > 0) {
+        rest_ms(every_ms);
+        if (kill(program, number) != 0)
+            return;
+        if (number == SIGSTOP) {
+            rest_ms(20);
+            kill(program, SIGCONT);
+        }
+    }
+}
+
+/* In the child: as a debugger that attaches, looks and leaves. */
+static void trace(pid_t program, int every_ms, int count)
+{
+    while (count-- > 0) {
+        rest_ms(every_ms);
+        if (ptrace(PTRACE_ATTACH, program, NULL, NULL) != 0)
+            _exit(1);
+        waitpid(program, NULL, 0);
+        rest_ms(20);
+        if (ptrace(PTRACE_DETACH, program, NULL, NULL) != 0)
+            _exit(1);
+    }
+}
+
+/* A child that disturbs us from now on; NUMBER 0: by tracing. It ends when we do. */
+static int disturb(int number, int every_ms, int count)
+{
+    pid_t program = getpid();
+    pid_t pid;
+    int kept = errno;
+
+    if (disturber_count == MOST_DISTURBERS)
+        return -1;
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+    pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (number != 0)
+            send_signals(program, number, every_ms, count);
+        else
+            trace(program, every_ms, count);
+        _exit(0);
+    }
+    disturbers[disturber_count++] = pid;
+    errno = kept;
+    return pid < 0 ? -1 : 0;
+}
+
+/* Waits for all of them; the number of those that failed. */
+static int await_disturbers(void)
+{
+    int failed = 0;
+
+    while (disturber_count > 0) {
+        int status = 0;
+
+        if (waitpid(disturbers[--disturber_count], &status, 0) < 0 || status != 0)
+            failed++;
+    }
+    return failed;
+}
+
+#endif
