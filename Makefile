@@ -30,11 +30,14 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototyp
 SAN_asan = -fsanitize=address -fno-omit-frame-pointer
 SAN_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 SAN_tsan = -fsanitize=thread
-SANFLAGS = $(SAN_$(SAN))
+SANFLAGS = $(SAN_$(SAN)) $(if $(SAN),-DTMO_START_FILES)
 # No fortified names among our imports, no builtin that becomes a call to a name we wrap.
 BASE     = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -I. -MMD -MP
 PIC      = -fPIC -fvisibility=hidden -fno-plt -fexceptions -fno-stack-protector
-LINKHARD = -Wl,-z,defs,-z,now,-z,relro
+LINKHARD = -Wl,-z,defs,-z,now,-z,relro,-O1,--hash-style=gnu
+# Our own calls of a wrapper stay with us, and cost no look-up at start.
+# Nor is there anything for the compiler's start files to do in the library.
+LIBLINK  = -shared -Wl,-Bsymbolic -Wl,-soname,libsocktmo.so $(if $(SAN),,-nostartfiles)
 
 Q        = $(if $(V),,@)
 say      = $(if $(V),,@echo "  $(1)";)
@@ -50,12 +53,14 @@ REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/r
 WRAP     = shim/entry.c shim/wrap/call.c shim/wrap/close.c shim/wrap/connect.c shim/wrap/emit.c \
            shim/wrap/last.c shim/wrap/made.c shim/wrap/option.c shim/wrap/process.c \
            shim/wrap/recv.c shim/wrap/send.c shim/wrap/state.c shim/wrap/syscall.c \
-           shim/wrap/vfork.c
+           shim/wrap/vfork.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
 UNITS    = duration errnos load logfile record settings sink tcpinfo word
-PROGRAMS = peer
+PROGRAMS = fds peer racers steps
 EXAMPLES = legacy-client legacy-server
+BENCH    = ops paired start hold
+BENCH_OPS = bench/ops.c bench/ends.c bench/data.c bench/wait.c bench/life.c bench/threads.c
 
 ARCHIVE_SRC = $(CONFIG) $(SYS) $(TRACK) $(POLICY) $(REPORT)
 obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -69,6 +74,7 @@ PAGES    = $(BUILD)/man/socktmo.1 $(BUILD)/man/libsocktmo.8
 TEST_BIN = $(PROGRAMS:%=$(BUILD)/tests/%)
 UNIT_BIN = $(UNITS:%=$(BUILD)/unit/%)
 EX_BIN   = $(EXAMPLES:%=$(BUILD)/examples/%)
+BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -97,6 +103,9 @@ $(BUILD)/obj/cli/%.o: cli/%.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -DTMO_LIBDIR='"$(LIBDIR)"' -c -o $@ $<
 
+# no loop in it becomes a call of itself
+$(BUILD)/obj/shim/sys/strings.o: PIC += -fno-builtin
+
 $(BUILD)/obj/%.o: %.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(PIC) $(SANFLAGS) -c -o $@ $<
@@ -111,7 +120,7 @@ $(MAP): shim/symbols.def shim/symbols-map.h $(STAMP)
 	    sed -n 's/.*EXPORT(\([A-Za-z0-9_]*\)).*/  \1;/p'; echo '  local: *; };'; } >$@
 
 $(LIBRARY): $(call obj,$(WRAP)) $(ARCHIVE) $(MAP)
-	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) -shared $(LINKHARD) -Wl,-soname,libsocktmo.so \
+	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LIBLINK) $(LINKHARD) \
 	    -Wl,--version-script=$(MAP) $(LDFLAGS) -o $@ $(call obj,$(WRAP)) $(ARCHIVE) -ldl
 
 $(COMMAND): $(call obj,$(CLI)) $(ARCHIVE)
@@ -139,6 +148,18 @@ $(BUILD)/unit/%: tests/unit/%.c $(ARCHIVE)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $< $(ARCHIVE) -ldl
 
 programs: $(TEST_BIN) $(EX_BIN)
+
+$(BUILD)/bench/ops: $(call obj,$(BENCH_OPS))
+$(BUILD)/bench/paired: $(call obj,bench/paired.c bench/variant.c)
+$(BUILD)/bench/start: $(call obj,bench/start.c bench/variant.c)
+$(BUILD)/bench/hold: $(call obj,bench/hold.c bench/ends.c)
+$(BENCH:%=$(BUILD)/bench/%):
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
+$(BUILD)/bench/empty.so: $(call obj,bench/empty.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) -shared $(LDFLAGS) -o $@ $^
 
 demo: all programs
 	TMO_BUILD=$(BUILD) TMO_LIB=$(CURDIR)/$(LIBRARY) sh examples/demo.sh
@@ -181,10 +202,15 @@ lint: all
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)
 
+# QUICK=1: only what is counted exactly, no times.
+bench: $(LIBRARY) $(BENCH_BIN)
+	$(Q)BENCH_LIB=$(CURDIR)/$(LIBRARY) BENCH_BUILD=$(CURDIR)/$(BUILD)/bench \
+	    sh bench/run.sh $(if $(QUICK),quick)
+
 format:
 	clang-format -i $(C_FILES)
 
-fuzz: $(call obj,)
+fuzz:
 	@mkdir -p $(BUILD)/fuzz/corpus
 	clang $(filter-out -MMD -MP,$(BASE)) -O1 -g -fsanitize=fuzzer,address,undefined -o \
 	    $(BUILD)/fuzz/config tests/fuzz/config.c $(CONFIG)

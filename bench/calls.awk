@@ -56,7 +56,7 @@ function row(op, verdict) {
 function kind_of(op,    word) {
     split(op, word, " ")
     return word[1] ": " (class[op] ~ /^(foreign|ours|fails|iov|mmsg)$/ ? "data calls" : \
-        class[op] == "wait" ? "poll, select, epoll, fcntl" : class[op])
+        class[op] == "wait" ? "poll select epoll fcntl" : class[op])
 }
 
 function nothing_added(op) {

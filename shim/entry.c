@@ -20,6 +20,13 @@
 
 extern char **environ;
 
+/* What names this library to pthread_atfork(3), so that dlclose(3) could take its handlers back.
+ * Mostly the compiler's start files have it, which are not linked in. */
+#ifndef TMO_START_FILES
+extern void *__dso_handle;
+void *__dso_handle __attribute__((visibility("hidden"))) = &__dso_handle;
+#endif
+
 #define STATUS_BAD_SETTING 78 /* EX_CONFIG, sysexits.h */
 
 /* --- complaints ------------------------------------------------------------------------------ */
@@ -56,10 +63,9 @@ static void tell_stderr(const struct tmo_problem *problem)
         (void)tmo_sink_write(&out, line, at);
 }
 
-/* On stderr and in the log; once where those are the same. */
+/* On stderr and in the log; once where those are the same (CTX: whether they are). */
 static void tell(void *ctx, const struct tmo_problem *problem)
 {
-    (void)ctx;
     if (tmo_current.logs) {
         struct tmo_event event;
         tmo_emit_begin(&event, TMO_RECORD_PROBLEM);
@@ -68,7 +74,7 @@ static void tell(void *ctx, const struct tmo_problem *problem)
         event.what = problem->what;
         tmo_emit(&event);
     }
-    if (!tmo_current.logs || strcmp(tmo_current.cfg.text[TMO_SET_LOG], "stderr") != 0)
+    if (!*(const bool *)ctx)
         tell_stderr(problem);
 }
 
@@ -114,29 +120,31 @@ static bool was_told(uint32_t hash)
 /* --- start ----------------------------------------------------------------------------------- */
 
 /* Sockets that are there before us: inetd, systemd's socket activation, a shell's redirection, an
- * exec. Which numbers are open poll(2) says for many at once, without /proc. */
+ * exec. Which numbers are open poll(2) says for many at once, without /proc; the first empty row of
+ * numbers is the last that is looked at. */
 static void adopt_open(void)
 {
-    enum { MANY = 128, FIRST = 1024 };
+    enum { MANY = 64, FIRST = 2 * MANY };
     struct pollfd fds[MANY];
-    struct rlimit limit = {0, 0};
+    uint64_t limit[2] = {TMO_TRACK_FDS, 0}; /* struct rlimit64 */
     struct timespec none = {0, 0};
-    if (TMO_RAW4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) < 0 || limit.rlim_cur > TMO_TRACK_FDS)
-        limit.rlim_cur = TMO_TRACK_FDS;
+    (void)TMO_RAW4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limit);
+    int end = limit[0] < TMO_TRACK_FDS ? (int)limit[0] : TMO_TRACK_FDS;
     bool any = true;
-    for (int first = 0; (rlim_t)first < limit.rlim_cur && (first < FIRST || any); first += MANY) {
-        size_t count =
-            limit.rlim_cur - (rlim_t)first < MANY ? (size_t)(limit.rlim_cur - (rlim_t)first) : MANY;
-        for (size_t i = 0; i < count; i++)
-            fds[i] = (struct pollfd){first + (int)i, 0, 0};
-        any = false;
+
+    for (int i = 0; i < MANY; i++)
+        fds[i] = (struct pollfd){i, 0, 0};
+    for (int first = 0; first < end && (first < FIRST || any); first += MANY) {
+        int count = end - first < MANY ? end - first : MANY;
         if (TMO_RAW5(SYS_ppoll, fds, count, &none, 0, 0) < 0)
             return;
-        for (size_t i = 0; i < count; i++) {
-            if ((fds[i].revents & POLLNVAL) != 0)
-                continue;
-            any = true;
-            tmo_made_adopt(fds[i].fd, true);
+        any = false;
+        for (struct pollfd *p = fds; p < fds + count; p++) {
+            if ((p->revents & POLLNVAL) == 0) {
+                any = true;
+                tmo_made_adopt(p->fd, true);
+            }
+            p->fd += MANY;
         }
     }
 }
@@ -164,10 +172,11 @@ static void complain(char **envp, uint32_t hash, const struct tmo_problem *log_f
         hash = tmo_problem_hash(hash, log_fault);
     if (was_told(hash) && !strict)
         return;
+    bool log_is_stderr = strcmp(cfg->text[TMO_SET_LOG], "stderr") == 0;
     if (log_fault != NULL)
-        tell(NULL, log_fault);
+        tell(&log_is_stderr, log_fault);
     tmo_config_init(cfg); /* once more, now to be told */
-    int problems = tmo_config_load_env(cfg, envp, tell, NULL);
+    int problems = tmo_config_load_env(cfg, envp, tell, &log_is_stderr);
     note_told();
     if (strict && problems > 0)
         (void)TMO_RAW1(SYS_exit_group, STATUS_BAD_SETTING);

@@ -156,12 +156,3 @@ int tmo_apply_identify(int fd, struct tmo_slot *slot)
     slot->family = family_of(domain) & 3;
     return 0;
 }
-
-uint32_t tmo_apply_cookie(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-    if (tmo_raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
-        return 0;
-    return (uint32_t)cookie != 0 ? (uint32_t)cookie : 1;
-}

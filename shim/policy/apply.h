@@ -34,7 +34,4 @@ int tmo_apply_identify(int fd, struct tmo_slot *slot);
 /* Protocol and family of socket(DOMAIN, TYPE, PROTOCOL). */
 enum tmo_proto tmo_apply_proto(int domain, int type, int protocol);
 
-/* The low half of FD's SO_COOKIE, never 0; or 0 if the kernel does not say. */
-uint32_t tmo_apply_cookie(int fd);
-
 #endif

@@ -10,6 +10,7 @@
 #include "shim/sys/raw.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 static int disconnect(int fd)
@@ -46,5 +47,19 @@ void tmo_end_attempt(int fd, const struct tmo_slot *slot)
 
 bool tmo_end_is_same(int fd, const struct tmo_slot *slot)
 {
-    return slot->cookie == 0 || tmo_apply_cookie(fd) == slot->cookie;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer;
+    socklen_t len = sizeof(peer);
+    if (slot->peer_port == 0 || slot->family == TMO_FAMILY_UNIX)
+        return true; /* nothing to compare with */
+    if (TMO_RAW3(SYS_getpeername, fd, &peer, &len) < 0)
+        return false;
+    if (slot->family == TMO_FAMILY_4)
+        return peer.any.sa_family == AF_INET && peer.v4.sin_addr.s_addr == slot->peer4 &&
+               peer.v4.sin_port == htons(slot->peer_port);
+    return peer.any.sa_family == AF_INET6 && peer.v6.sin6_port == htons(slot->peer_port) &&
+           memcmp(&peer.v6.sin6_addr, slot->peer6, sizeof(slot->peer6)) == 0;
 }

@@ -22,7 +22,8 @@ enum tmo_end tmo_end_connection(int fd, const struct tmo_slot *slot);
 /* Ends an attempt to connect, so that no handshake completes later and a new one starts afresh. */
 void tmo_end_attempt(int fd, const struct tmo_slot *slot);
 
-/* Whether FD still is the socket that SLOT describes, as far as its cookie tells. */
+/* Whether FD still is the connection that SLOT describes, by its peer: the number may have been
+ * closed and taken by a road that we do not see. */
 bool tmo_end_is_same(int fd, const struct tmo_slot *slot);
 
 #endif

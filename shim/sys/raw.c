@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#ifdef TMO_RAW_BY_LIBC
 long tmo_raw_call(long nr, long a, long b, long c, long d, long e, long f)
 {
     int kept = errno;
@@ -16,16 +17,7 @@ long tmo_raw_call(long nr, long a, long b, long c, long d, long e, long f)
     errno = kept;
     return r;
 }
-
-int tmo_raw_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
-{
-    return (int)TMO_RAW5(SYS_getsockopt, fd, level, name, value, len);
-}
-
-int tmo_raw_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-{
-    return (int)TMO_RAW5(SYS_setsockopt, fd, level, name, value, len);
-}
+#endif
 
 int tmo_raw_close(int fd)
 {

@@ -12,8 +12,36 @@
 #include <time.h>
 
 /* Makes system call NR with six arguments. Returns the kernel's result, or -errno. errno is kept.
- * Goes through libc's own syscall(3), so that no line of assembly is needed per architecture. */
+ * Straight into the kernel where that is one line (each function more above a system call costs
+ * some nanoseconds on CPUs whose return predictor does not survive it); else by libc's syscall(3).
+ * No cancellation point. */
+#if defined(__x86_64__) && !defined(__ILP32__)
+static inline long tmo_raw_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+    long r;
+    __asm__ volatile("syscall"
+                     : "=a"(r)
+                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return r;
+}
+#elif defined(__aarch64__)
+static inline long tmo_raw_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+#else
+#define TMO_RAW_BY_LIBC 1
 long tmo_raw_call(long nr, long a, long b, long c, long d, long e, long f);
+#endif
 
 #define TMO_RAW1(nr, a)          tmo_raw_call(nr, (long)(a), 0, 0, 0, 0, 0)
 #define TMO_RAW2(nr, a, b)       tmo_raw_call(nr, (long)(a), (long)(b), 0, 0, 0, 0)
@@ -23,8 +51,16 @@ long tmo_raw_call(long nr, long a, long b, long c, long d, long e, long f);
     tmo_raw_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 /* As the calls of the same name, but 0/result or -errno. */
-int tmo_raw_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
-int tmo_raw_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+static inline int tmo_raw_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    return (int)TMO_RAW5(SYS_getsockopt, fd, level, name, value, len);
+}
+
+static inline int tmo_raw_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    return (int)TMO_RAW5(SYS_setsockopt, fd, level, name, value, len);
+}
+
 int tmo_raw_close(int fd);
 pid_t tmo_raw_getpid(void);
 pid_t tmo_raw_gettid(void);

@@ -65,18 +65,38 @@ struct tmo_real tmo_real = {
 #undef SYM
 };
 
-void tmo_real_bind(void)
+/* The names stand in the rows themselves, and `absent` is chosen by code: nothing here has to be
+ * relocated at the start of each program. */
+#define NAME_MAX_BYTES 16
+static const struct {
+    char name[NAME_MAX_BYTES];
+    unsigned short offset;
+} rows[] = {
+#define SYM(ret, name, params, args, nr) {#name, offsetof(struct tmo_real, name)},
+#include "shim/symbols.def"
+#undef SYM
+};
+
+static void *absent(size_t row)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-        void *absent;
-    } rows[] = {
-#define SYM(ret, name, params, args, nr)                                                           \
-    {#name, offsetof(struct tmo_real, name), (void *)(uintptr_t)absent_##name},
+    enum {
+#define SYM(ret, name, params, args, nr) ROW_##name,
 #include "shim/symbols.def"
 #undef SYM
     };
+    switch (row) {
+#define SYM(ret, name, params, args, nr)                                                           \
+    case ROW_##name:                                                                               \
+        return (void *)(uintptr_t)absent_##name;
+#include "shim/symbols.def"
+#undef SYM
+    default:
+        return NULL;
+    }
+}
+
+void tmo_real_bind(void)
+{
     char here;
     int e = errno;
     bool lacking = false;
@@ -88,13 +108,18 @@ void tmo_real_bind(void)
         void *found = dlsym(RTLD_NEXT, rows[i].name);
         lacking = lacking || found == NULL;
         __atomic_store_n((void **)((char *)&tmo_real + rows[i].offset),
-                         found != NULL ? found : rows[i].absent, __ATOMIC_RELEASE);
+                         found != NULL ? found : absent(i), __ATOMIC_RELEASE);
     }
     binding = NULL;
     bound = true;
     if (lacking)
         (void)dlerror(); /* the program's own dlerror() shall not see our misses */
     errno = e;
+}
+
+void *tmo_real_late(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
 }
 
 bool tmo_real_is_bound(void)

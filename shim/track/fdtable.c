@@ -148,7 +148,9 @@ bool tmo_track_drop(int fd, struct tmo_slot *ret)
         return false;
     put_hot(fd, TMO_HOT_NONE);
     struct tmo_slot *slot = slot_at(number_1 - 1);
-    if (__atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    /* The only one that led there is gone already: nobody else can count. */
+    if (__atomic_load_n(&slot->refs, __ATOMIC_ACQUIRE) != 1 &&
+        __atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return false;
     *ret = *slot;
     free_slot(number_1);
@@ -188,11 +190,13 @@ int tmo_track_next(int fd)
     return -1;
 }
 
-/* Text lives in slots that are lent for it: a link, a length and 48 bytes in each. */
+#define TEXT_PART 44
+
+/* Text lives in slots that are lent for it: a link, a length and 44 bytes in each. */
 struct text_slot {
     uint32_t next;
     uint32_t len; /* of the whole text, in the first */
-    char part[48];
+    char part[TEXT_PART];
 };
 _Static_assert(sizeof(struct text_slot) == sizeof(struct tmo_slot), "text is kept in slots");
 
@@ -201,14 +205,15 @@ uint32_t tmo_track_keep_text(const void *text, size_t len)
     uint32_t first = 0;
     if (len == 0 || len > 108)
         return 0;
-    for (size_t part = (len - 1) / 48 + 1; part-- > 0;) { /* from the end, so that links point on */
+    for (size_t part = (len - 1) / TEXT_PART + 1;
+         part-- > 0;) { /* from the end, so that links point on */
         uint32_t number_1 = take_slot();
         if (number_1 == 0) {
             tmo_track_free_text(first);
             return 0;
         }
         struct text_slot *slot = (struct text_slot *)(void *)slot_at(number_1 - 1);
-        size_t at = part * 48, here = len - at < 48 ? len - at : 48;
+        size_t at = part * TEXT_PART, here = len - at < TEXT_PART ? len - at : TEXT_PART;
         memcpy(slot->part, (const char *)text + at, here);
         slot->len = (uint32_t)len;
         slot->next = first;
@@ -225,7 +230,7 @@ size_t tmo_track_kept_text(uint32_t handle, void *buf)
         len = at == 0 ? slot->len : len;
         if (len > 108)
             return 0;
-        size_t here = len - at < 48 ? len - at : 48;
+        size_t here = len - at < TEXT_PART ? len - at : TEXT_PART;
         memcpy((char *)buf + at, slot->part, here);
         at += here;
         handle = at < len ? slot->next : 0;

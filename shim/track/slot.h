@@ -2,7 +2,7 @@
  * What we know of one socket (one open file description, however many numbers it has).
  * Layer: track.
  *
- * 56 bytes: with 4 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
+ * 52 bytes: with 4 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
  * each. Fields are written by the thread that makes or ends the socket; FLAGS and the counters
  * also by threads in a slow path, atomically.
  */
@@ -45,7 +45,6 @@ enum {
 
 struct tmo_slot {
     uint32_t born_us[2];   /* monotonic, low word first: when it was opened or taken up */
-    uint32_t cookie;       /* low half of SO_COOKIE; 0 = not asked */
     uint32_t connect_us;   /* how long connect took; 0 = unknown */
     uint32_t app_timeo[2]; /* the program's own SO_RCVTIMEO, SO_SNDTIMEO, packed; 0 = none set */
     uint16_t local_port;   /* host order */
@@ -73,7 +72,7 @@ struct tmo_slot {
     uint16_t refs; /* descriptors of this process that lead here */
 };
 
-_Static_assert(sizeof(struct tmo_slot) == 56, "a slot is 56 bytes");
+_Static_assert(sizeof(struct tmo_slot) == 52, "a slot is 52 bytes");
 
 static inline uint64_t tmo_slot_born_us(const struct tmo_slot *slot)
 {

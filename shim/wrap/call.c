@@ -62,15 +62,15 @@ static ssize_t expire(const struct wait *w, int64_t waited_ns)
         .fd = call->fd,
         .slot = w->slot,
         .limit = w->slot->dir == TMO_DIR_LISTEN ? "accept"
-                 : call->way == TMO_RECV        ? "recv"
+                 : call->kind->way == TMO_RECV  ? "recv"
                                                 : "send",
         .limit_ns = w->limit_ns,
         .waited_ns = waited_ns,
-        .call = call->name,
+        .call = call->kind->name,
         .kernel_error = EAGAIN,
-        .cut = !half                   ? 0u
-               : call->way == TMO_RECV ? TMO_SLOT_CUT_RECV
-                                       : TMO_SLOT_CUT_SEND,
+        .cut = !half                         ? 0u
+               : call->kind->way == TMO_RECV ? TMO_SLOT_CUT_RECV
+                                             : TMO_SLOT_CUT_SEND,
     });
     return w->done > 0 ? (ssize_t)w->done : -error;
 }
@@ -86,7 +86,7 @@ static void silent_since(struct wait *w, int64_t now_ns, int64_t silent_ns)
 static ssize_t go_on(struct wait *w)
 {
     const struct tmo_call *call = w->call;
-    short events = call->way == TMO_RECV ? POLLIN : POLLOUT;
+    short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
 
     for (;;) {
         int64_t now_ns = tmo_clock_ns();
@@ -99,7 +99,7 @@ static ssize_t go_on(struct wait *w)
         }
         if (r == 0) {
             int64_t silent_ns =
-                call->way == TMO_SEND ? tmo_judge_silent_ns(call->fd, TMO_SEND) : -1;
+                call->kind->way == TMO_SEND ? tmo_judge_silent_ns(call->fd, TMO_SEND) : -1;
             now_ns = tmo_clock_ns();
             if (silent_ns >= 0 && silent_ns < w->limit_ns) {
                 silent_since(w, now_ns, silent_ns); /* slow, but it moves */
@@ -108,13 +108,13 @@ static ssize_t go_on(struct wait *w)
             return expire(w, now_ns - w->start_ns);
         }
         int more = MSG_DONTWAIT;
-        if (w->done > 0 && call->way == TMO_SEND)
+        if (w->done > 0 && call->kind->way == TMO_SEND)
             more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
-        ssize_t n = call->make(call, w->done, more);
+        ssize_t n = call->kind->make(call, w->done, more);
         if (n == -EINTR && tmo_judge_may_restart())
             continue;
         if (n == -EAGAIN) {
-            if (call->way == TMO_SEND)
+            if (call->kind->way == TMO_SEND)
                 tmo_clock_sleep(TMO_NS_PER_MS); /* memory is short; do not spin */
             continue;
         }
@@ -138,16 +138,16 @@ static ssize_t go_on(struct wait *w)
 static ssize_t after_timeout(struct wait *w)
 {
     const struct tmo_call *call = w->call;
-    if (tmo_raw_peek(call->fd, call->way == TMO_RECV ? POLLIN : POLLOUT) > 0) {
+    if (tmo_raw_peek(call->fd, call->kind->way == TMO_RECV ? POLLIN : POLLOUT) > 0) {
         if (call->pipe) /* it was the other end that had no room, or nothing to give */
             return -EAGAIN;
         silent_since(w, tmo_clock_ns(), 0); /* in that very moment: the data win */
         return go_on(w);
     }
-    int64_t there_us = tmo_apply_read_timeo(call->fd, call->way);
+    int64_t there_us = tmo_apply_read_timeo(call->fd, call->kind->way);
     int64_t waited_ns = there_us > 0 ? there_us * 1000 : w->limit_ns;
     int64_t silent_ns =
-        w->slot->dir == TMO_DIR_LISTEN ? -1 : tmo_judge_silent_ns(call->fd, call->way);
+        w->slot->dir == TMO_DIR_LISTEN ? -1 : tmo_judge_silent_ns(call->fd, call->kind->way);
     int64_t age_ns = (int64_t)(tmo_self_now_us() - tmo_slot_born_us(w->slot)) * 1000;
     if (silent_ns < 0 || silent_ns > age_ns) /* a socket that took this number meanwhile is young */
         silent_ns = age_ns;
@@ -164,7 +164,7 @@ static ssize_t after_short(struct wait *w)
     const struct tmo_call *call = w->call;
     if (!tmo_judge_may_restart())
         return (ssize_t)w->done; /* a handler was to end it, as far as anyone can tell */
-    int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->way);
+    int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
     silent_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
     return go_on(w);
 }
@@ -176,7 +176,7 @@ static bool app_timed(const struct tmo_slot *slot, enum tmo_way way)
 
 static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
 {
-    struct wait w = {.call = call, .slot = slot, .limit_ns = limit_of(slot, call->way)};
+    struct wait w = {.call = call, .slot = slot, .limit_ns = limit_of(slot, call->kind->way)};
     if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
         return -tmo_state_error(slot); /* by another thread, while this one waited */
     bool is_short = n > 0 && call->counts && (size_t)n < call->wanted;
@@ -185,9 +185,9 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
     if (is_short && (call->flags & MSG_ZEROCOPY) != 0)
         return n; /* which bytes the kernel still reads is told by count */
     /* With a timeout of its own the program would have seen the EINTR bare, too. */
-    if (n == -EINTR && app_timed(slot, call->way))
+    if (n == -EINTR && app_timed(slot, call->kind->way))
         return n;
-    if (!tmo_judge_timed(call->fd, slot, &tmo_current.plan, call->way, call->flags)) {
+    if (!tmo_judge_timed(call->fd, slot, &tmo_current.plan, call->kind->way, call->flags)) {
         tmo_state_rehot(call->fd, slot);
         return n;
     }
@@ -216,6 +216,30 @@ ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n)
     return give(r);
 }
 
+static struct tmo_call call_with(const struct tmo_args *a, const struct tmo_kind *kind)
+{
+    struct tmo_call call = tmo_call_of(kind, a->fd, a->flags);
+    call.buf = a->buf;
+    call.len = call.wanted = a->len;
+    return call;
+}
+
+bool tmo_may_be_ours(int flags)
+{
+    if ((flags & MSG_DONTWAIT) != 0)
+        return false;
+    int e = errno;
+    return e == EAGAIN || e == EINTR;
+}
+
+ssize_t tmo_args_after(const struct tmo_args *args, ssize_t n, const struct tmo_kind *kind)
+{
+    if (n == 0 && kind->way == TMO_RECV && tmo_is_end(args->fd))
+        return 0;
+    struct tmo_call call = call_with(args, kind);
+    return tmo_call_after(&call, n);
+}
+
 /* A socket that went well again is as good as any. */
 static void went_well(int fd, struct tmo_slot *slot)
 {
@@ -230,13 +254,13 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     int e = errno;
     struct tmo_slot *slot = tmo_state_slot(call->fd);
     if (slot == NULL)
-        return give(call->make(call, 0, 0));
+        return give(call->kind->make(call, 0, 0));
 
     if ((tmo_slot_flags(slot) & TMO_SLOT_INHERITED) != 0) {
         tmo_slot_lower(slot, TMO_SLOT_INHERITED);
         tmo_state_rehot(call->fd, slot);
     }
-    int error = tmo_state_answer(slot, call->way);
+    int error = tmo_state_answer(slot, call->kind->way);
     if (error == 0 && slot->pending != 0) {
         error = slot->pending;
         slot->pending = 0;
@@ -245,7 +269,7 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     if (error != 0)
         return give(-error);
 
-    if (call->way == TMO_SEND && tmo_proto_is_tcp(slot->proto) &&
+    if (call->kind->way == TMO_SEND && tmo_proto_is_tcp(slot->proto) &&
         ((tmo_slot_flags(slot) & TMO_SLOT_FASTOPEN) != 0 || (call->flags & MSG_FASTOPEN) != 0)) {
         ssize_t sent = tmo_connect_by_send(call, slot);
         errno = e;
@@ -253,7 +277,7 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     }
 
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
-    ssize_t n = call->make(call, 0, ended ? MSG_DONTWAIT : 0);
+    ssize_t n = call->kind->make(call, 0, ended ? MSG_DONTWAIT : 0);
     if (ended) {
         if (n <= 0) {
             tmo_slot_lower(slot, TMO_SLOT_DRAIN);
@@ -268,4 +292,10 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     }
     errno = e;
     return give(n);
+}
+
+ssize_t tmo_args_slow(int fd, const void *buf, size_t len, int flags, const struct tmo_kind *kind)
+{
+    struct tmo_call call = call_with(&(struct tmo_args){fd, flags, buf, len}, kind);
+    return tmo_call_slow(&call);
 }

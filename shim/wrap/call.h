@@ -8,19 +8,34 @@
 
 #include "shim/wrap/wrap.h"
 
-struct tmo_call {
-    int fd;
-    enum tmo_way way;
+struct tmo_call;
+
+/* One of the families. */
+struct tmo_kind {
     const char *name; /* for the record */
-    int flags;        /* MSG_ flags, 0 where the call has none */
-    bool counts;      /* a count below `wanted` may be our limit's doing */
-    size_t wanted;    /* bytes asked for, if counts */
+    enum tmo_way way;
     /* Makes the call: DONE = 0 and MORE = 0 is the program's own call; else the rest of it behind
      * DONE bytes, with the MSG_ flags MORE where it can have some. Returns the count or -errno. */
     ssize_t (*make)(const struct tmo_call *call, size_t done, int more);
+};
+
+/* What the fast path keeps of a call with one buffer. */
+struct tmo_args {
+    int fd;
+    int flags;
+    const void *buf;
+    size_t len;
+};
+
+struct tmo_call {
+    const struct tmo_kind *kind;
+    int fd;
+    int flags;     /* MSG_ flags, 0 where the call has none */
+    bool counts;   /* a count below `wanted` may be our limit's doing */
+    size_t wanted; /* bytes asked for, if counts */
 
     /* the arguments, as far as the family needs them */
-    void *buf;
+    const void *buf;
     size_t len;
     const struct msghdr *msg;
     const struct iovec *iov;
@@ -50,15 +65,43 @@ static inline ssize_t tmo_result(ssize_t n)
     return n < 0 ? -errno : n;
 }
 
-/* Whether a call on FD that failed did so for a reason of the program's own: nothing has to follow.
- * Not if the descriptor is special by now: another thread may have ended the connection under it.
- */
-static inline bool tmo_is_final(int fd, int flags)
+/* A call of KIND on FD with the MSG_ flags FLAGS. A send may come up short by our doing, a receive
+ * only if it was to wait for all. */
+static inline struct tmo_call tmo_call_of(const struct tmo_kind *kind, int fd, int flags)
 {
-    if (tmo_hot(fd) != TMO_HOT_CHECK)
-        return false;
-    int e = errno;
-    return (e != EAGAIN && e != EINTR) || (flags & MSG_DONTWAIT) != 0;
+    return (struct tmo_call){
+        .kind = kind,
+        .fd = fd,
+        .flags = flags,
+        .counts = kind->way == TMO_SEND || (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL,
+    };
+}
+
+/* tmo_call_slow() and tmo_call_after() of a call with one buffer. */
+ssize_t tmo_args_slow(int fd, const void *buf, size_t len, int flags, const struct tmo_kind *kind);
+ssize_t tmo_args_after(const struct tmo_args *args, ssize_t n, const struct tmo_kind *kind);
+
+/* Whether a call with the MSG_ flags FLAGS that gave -1 may have been ended by a limit of ours, or
+ * its wait interrupted: by its errno. */
+bool tmo_may_be_ours(int flags);
+
+/* Ends a wrapper whose call gave N, no success, with what the program gets. In few instructions
+ * where nothing follows, which is how nearly every failed call goes. */
+#define TMO_RETURN_AFTER(args, n, kind)                                                            \
+    do {                                                                                           \
+        if (n < 0) {                                                                               \
+            if (!tmo_may_be_ours((args).flags))                                                    \
+                return -1;                                                                         \
+            n = -1;                                                                                \
+        }                                                                                          \
+        return tmo_args_after(&(args), n, kind);                                                   \
+    } while (0)
+
+/* Whether nothing follows a receive on FD that gave 0: the peer has ended the stream, or nothing
+ * was asked for. Another thread of ours that ended the connection meanwhile makes it special. */
+static inline bool tmo_is_end(int fd)
+{
+    return tmo_hot(fd) == TMO_HOT_CHECK;
 }
 
 /* The bytes that COUNT buffers at IOV hold. Only for vectors that the kernel accepted. */

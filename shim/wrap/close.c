@@ -26,7 +26,7 @@ void tmo_close_forget(int fd, const char *reason)
     struct tmo_slot old, *slot = tmo_state_slot(fd);
     if (slot == NULL)
         return;
-    if (__atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
+    if (tmo_wants(TMO_EVENT_CLOSE) && __atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
         tmo_emit_close(fd, slot, reason);
     if (tmo_track_drop(fd, &old))
         tmo_made_forget(&old);

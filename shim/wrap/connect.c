@@ -49,6 +49,7 @@ struct attempt {
     const struct sockaddr *addr;
     socklen_t len;
     int64_t start_ns, limit_ns; /* limit 0: none of ours */
+    int64_t send_us;            /* the SO_SNDTIMEO that we gave it for that; 0 = none */
 };
 
 static void record_connect(const struct attempt *a, int error, int64_t took_ns)
@@ -141,6 +142,10 @@ static bool is_expiry(const struct attempt *a, int error, int64_t took_ns)
 static int finish(const struct attempt *a, int error)
 {
     struct tmo_slot *slot = a->slot;
+    if (error == 0 && !tmo_current.logs) { /* how long it took, nobody will know */
+        tmo_made_connected(a->fd, slot, a->send_us);
+        return 0;
+    }
     int64_t took_ns = tmo_clock_ns() - a->start_ns;
     if (error == EINTR && a->limit_ns != 0 && slot->app_timeo[TMO_SEND] == 0 &&
         tmo_judge_may_restart()) {
@@ -159,7 +164,7 @@ static int finish(const struct attempt *a, int error)
         slot->connect_us = us <= 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     }
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
-        tmo_made_connected(a->fd, slot);
+        tmo_made_connected(a->fd, slot, a->send_us);
     else if (a->limit_ns != 0)
         (void)tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
     record_connect(a, error, took_ns);
@@ -197,9 +202,12 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         tmo_end_attempt(fd, slot); /* shut down is still connected */
     if (!under_way)
         tmo_apply_options(fd, slot, &tmo_current.plan);
-    if (ours && (flags & TMO_SLOT_NONBLOCK) == 0 && tmo_apply_timeo(fd, TMO_SEND, us) == 0)
+    if (ours && (flags & TMO_SLOT_NONBLOCK) == 0 && tmo_apply_timeo(fd, TMO_SEND, us) == 0) {
         a.limit_ns = tmo_current.plan.connect_ns;
-    a.start_ns = tmo_clock_ns();
+        a.send_us = us;
+    }
+    /* Without a log a tick early is good enough, at a tenth of the price. */
+    a.start_ns = tmo_current.logs ? tmo_clock_ns() : tmo_clock_coarse_ns();
     int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
     if (error == EINPROGRESS && a.limit_ns != 0 && tmo_raw_is_nonblocking(fd) > 0) {
         tmo_slot_raise(slot, TMO_SLOT_NONBLOCK);
@@ -248,10 +256,12 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
     bool ours;
     int64_t us = tmo_plan_timeo_us(plan, plan->connect_ns,
                                    tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
-    if (ours && blocking && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0)
+    if (ours && blocking && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0) {
         a.limit_ns = plan->connect_ns;
+        a.send_us = us;
+    }
     a.start_ns = tmo_clock_ns();
-    ssize_t n = call->make(call, 0, 0);
+    ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;
 
     if (!deferred && n != -EFAULT) { /* the kernel has read the address */
@@ -268,7 +278,7 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
         if (n > 0)
             slot->connect_us = (uint32_t)(took_ns / 1000) + 1;
         if (n > 0 || n == -EINPROGRESS)
-            tmo_made_connected(call->fd, slot);
+            tmo_made_connected(call->fd, slot, a.send_us);
         else if (a.limit_ns != 0)
             (void)tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
         tmo_state_rehot(call->fd, slot);
@@ -290,6 +300,8 @@ int wrap_listen(int fd, int backlog)
     struct tmo_slot *slot = tmo_state_slot(fd);
     if (slot == NULL)
         return tmo_real.listen(fd, backlog);
+    if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
+        (void)tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
     int r = tmo_real.listen(fd, backlog);
     if (r != 0 || slot->dir == TMO_DIR_LISTEN)
         return r;
@@ -315,9 +327,10 @@ int wrap_listen(int fd, int backlog)
 static void sample_queue(int fd, struct tmo_slot *slot)
 {
     struct tmo_tcpinfo info;
+    if (!tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN) || !tmo_proto_is_tcp(slot->proto))
+        return;
     uint32_t now_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
-    if (!tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN) || !tmo_proto_is_tcp(slot->proto) ||
-        now_ms - slot->listener.sampled_ms < 100)
+    if (now_ms - slot->listener.sampled_ms < 100)
         return;
     slot->listener.sampled_ms = now_ms;
     if (tmo_tcpinfo_get(fd, &info) == 0 &&
@@ -363,46 +376,57 @@ static int wait_for_mptcp(int fd, struct tmo_slot *slot)
     }
 }
 
-static int accept_any(const char *name, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+static const struct tmo_kind kind_accept = {"accept", TMO_RECV, make_accept};
+static const struct tmo_kind kind_accept4 = {"accept4", TMO_RECV, make_accept};
+
+/* What follows an accept on LISTENER that failed, or the whole of one on a listener that expired.
+ */
+static __attribute__((noinline)) int accept_judged(struct tmo_slot *listener,
+                                                   const struct tmo_kind *kind, int fd,
+                                                   struct sockaddr *addr, socklen_t *len, int flags)
+{
+    struct tmo_call call = tmo_call_of(kind, fd, 0);
+    call.addr = addr;
+    call.addr_len = len;
+    call.accept_flags = flags;
+    if ((tmo_slot_flags(listener) & TMO_SLOT_EXPIRED) != 0)
+        return (int)tmo_call_slow(&call);
+    return (int)tmo_call_after(&call, -1);
+}
+
+static int accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t *len,
+                      int flags)
 {
     struct sockaddr_storage peer;
-    socklen_t peer_len = sizeof(peer);
+    socklen_t peer_len = 0;
     struct tmo_slot *slot = tmo_state_slot(fd);
     int e = errno;
-    /* Who does not ask for the peer's address leaves it to us, for free. */
-    struct tmo_call call = {.fd = fd,
-                            .way = TMO_RECV,
-                            .name = name,
-                            .accept_flags = flags,
-                            .make = make_accept,
-                            .addr = addr,
-                            .addr_len = len};
-    if (slot == NULL || slot->dir != TMO_DIR_LISTEN) {
-        int r = (int)make_accept(&call, 0, 0);
-        if (r < 0) {
-            errno = -r;
-            return -1;
-        }
-        errno = e;
-        return r;
-    }
-    if (addr == NULL && len == NULL) {
-        call.addr = (struct sockaddr *)&peer;
-        call.addr_len = &peer_len;
-    }
+    if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
+        return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
     sample_queue(fd, slot);
-    int waited = wait_for_mptcp(fd, slot);
-    if (waited < 0) {
-        errno = -waited;
+    int r = wait_for_mptcp(fd, slot);
+    if (r < 0) {
+        errno = -r;
         return -1;
     }
     tmo_slot_lower(slot, TMO_SLOT_INHERITED);
-    int r = (int)tmo_call_slow(&call);
+    /* Who does not ask for the peer's address leaves it to us, for free. */
+    bool asks = addr != NULL || len != NULL;
+    if (!asks && tmo_current.logs) {
+        peer_len = sizeof(peer);
+        addr = (struct sockaddr *)&peer;
+        len = &peer_len;
+    }
+    r = -1;
+    if ((tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) == 0)
+        r = flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
+    if (r < 0)
+        r = accept_judged(slot, kind, fd, addr, len, flags);
     if (r < 0)
         return r;
-    if (addr != NULL || len != NULL) {
+    if (asks && tmo_current.logs) {
         peer_len = sizeof(peer);
-        if (!tmo_current.logs || TMO_RAW3(SYS_getpeername, r, &peer, &peer_len) < 0)
+        if (TMO_RAW3(SYS_getpeername, r, &peer, &peer_len) < 0)
             peer_len = 0;
     }
     tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
@@ -414,12 +438,12 @@ int wrap_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     if (!tmo_current.active)
         return tmo_real.accept(fd, addr, len);
-    return accept_any("accept", fd, addr, len, 0);
+    return accept_any(&kind_accept, fd, addr, len, 0);
 }
 
 int wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     if (!tmo_current.active)
         return tmo_real.accept4(fd, addr, len, flags);
-    return accept_any("accept4", fd, addr, len, flags);
+    return accept_any(&kind_accept4, fd, addr, len, flags);
 }

@@ -26,6 +26,15 @@ void tmo_last_records(const char *reason, bool exec)
     errno = e;
 }
 
+void tmo_last_taken_back(void)
+{
+    for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
+        struct tmo_slot *slot = tmo_track_slot(fd);
+        if (slot != NULL && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) == 0)
+            tmo_slot_lower(slot, TMO_SLOT_RECORDED);
+    }
+}
+
 void tmo_last_exit(int status)
 {
     tmo_last_records("exit", false);

@@ -11,6 +11,9 @@
  * if EXEC. */
 void tmo_last_records(const char *reason, bool exec);
 
+/* Of what tmo_last_records() put on record for an exec that failed the real end is to come. */
+void tmo_last_taken_back(void);
+
 /* Records, then ends the process with STATUS, without running what atexit(3) registered. */
 void tmo_last_exit(int status) __attribute__((noreturn));
 

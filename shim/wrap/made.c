@@ -3,6 +3,7 @@
  */
 #include "shim/wrap/made.h"
 #include "shim/policy/apply.h"
+#include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
@@ -19,8 +20,12 @@ static struct tmo_slot fresh(enum tmo_proto proto, enum tmo_family family, bool 
         .family = family & 3,
         .flags = nonblocking ? TMO_SLOT_NONBLOCK : 0,
     };
-    tmo_slot_set_born_us(&slot, tmo_self_now_us());
-    return slot;
+    return slot; /* its birth is when it connects, listens, or is taken up */
+}
+
+static void set_born_now(struct tmo_slot *slot)
+{
+    tmo_slot_set_born_us(slot, tmo_self_now_us());
 }
 
 /* A slot is still there for a number that the kernel just gave out: it was closed by a road that
@@ -92,9 +97,25 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
     if (pair || !tmo_proto_is_stream(proto)) {
         slot.flags |= TMO_SLOT_CONNECTED;
         slot.dir = TMO_DIR_OUT;
+        set_born_now(&slot);
         tmo_apply_waits(fd, &slot, &tmo_current.plan, false);
     }
     (void)take_up(fd, &slot);
+}
+
+/* What was accepted from a listener of ours inherits SO_SNDTIMEO, which had our value before the
+ * first handshake, and never wants the listener's SO_RCVTIMEO, the limit of accept. */
+static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot *listener)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    unsigned from = tmo_slot_flags(listener);
+    bool any = plan->accept_ns != 0 || plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0;
+    (void)tmo_apply_wait(fd, slot, plan, TMO_RECV, any);
+    if ((from & TMO_SLOT_TIMED_SEND) != 0 && (from & TMO_SLOT_SHARED) == 0 &&
+        slot->proto == TMO_TCP)
+        tmo_slot_raise(slot, TMO_SLOT_TIMED_SEND);
+    else
+        (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, any);
 }
 
 void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr *addr,
@@ -105,26 +126,32 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     struct tmo_slot slot = fresh(listener->proto, listener->family, (flags & SOCK_NONBLOCK) != 0);
     slot.dir = TMO_DIR_IN;
     slot.flags |= TMO_SLOT_CONNECTED;
+    /* A tick early at most, at a tenth of the price. */
+    tmo_slot_set_born_us(&slot, (uint64_t)tmo_clock_coarse_ns() / 1000);
     if (tmo_proto_is_tcp(slot.proto)) /* inherited, as of the handshake; not by unix sockets */
         memcpy(slot.app_timeo, listener->app_timeo, sizeof(slot.app_timeo));
     if (len > 0)
         tmo_made_peer(&slot, addr, len);
-    bool any = plan->accept_ns != 0 || plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0;
-    tmo_apply_waits(fd, &slot, plan, any);
+    accepted_waits(fd, &slot, listener);
     tmo_apply_options(fd, &slot, plan);
     (void)take_up(fd, &slot);
-    __atomic_fetch_add(&listener->listener.accepted, 1, __ATOMIC_RELAXED);
+    if (tmo_current.logs)
+        __atomic_fetch_add(&listener->listener.accepted, 1, __ATOMIC_RELAXED);
 }
 
-void tmo_made_connected(int fd, struct tmo_slot *slot)
+void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
     tmo_slot_raise(slot, TMO_SLOT_CONNECTED);
     slot->dir = TMO_DIR_OUT;
     (void)tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
-    (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, plan->connect_ns != 0);
-    if (slot->cookie == 0)
-        slot->cookie = tmo_apply_cookie(fd);
+    bool ours;
+    int64_t us = tmo_plan_timeo_us(plan, plan->wait_ns[TMO_SEND],
+                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
+    if (ours && us == send_us) /* it is there already */
+        tmo_slot_raise(slot, TMO_SLOT_TIMED_SEND);
+    else
+        (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, send_us != 0);
     tmo_state_rehot(fd, slot);
 }
 
@@ -182,10 +209,10 @@ void tmo_made_adopt(int fd, bool inherited)
     drop_stale(fd);
     if (tmo_apply_identify(fd, &slot) < 0 || !tmo_plan_covers(plan, slot.proto))
         return;
+    set_born_now(&slot);
     slot.flags = TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0);
     if (tmo_raw_is_nonblocking(fd) > 0)
         slot.flags |= TMO_SLOT_NONBLOCK;
-    slot.cookie = tmo_apply_cookie(fd);
     if (plan->mode != TMO_MODE_FORCE)
         read_app_timeo(fd, &slot);
     if (get_int(fd, SO_ACCEPTCONN) != 0) {

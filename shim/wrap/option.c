@@ -53,6 +53,8 @@ static void follow_timeo(int fd, struct tmo_slot *slot, enum tmo_way way)
     if (slot->dir == TMO_DIR_LISTEN) {
         if (way == TMO_RECV)
             tmo_made_listener(fd, slot);
+        else
+            (void)tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
     } else if ((tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0) {
         (void)tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
     }
@@ -150,7 +152,9 @@ int wrap_fcntl(int fd, int cmd, long arg)
 }
 TMO_ALIAS(__fcntl, fcntl);
 
-#ifdef __GLIBC__
+#if defined(__GLIBC__) && defined(__LP64__)
+TMO_ALIAS(fcntl64, fcntl);
+#elif defined(__GLIBC__)
 int wrap_fcntl64(int fd, int cmd, long arg)
 {
     if (tmo_hot(fd) == TMO_HOT_NONE || !is_followed(cmd))

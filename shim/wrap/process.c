@@ -16,29 +16,44 @@
 
 /* --- exec ------------------------------------------------------------------------------------ */
 
-/* Whether the file FD begins as a program or a script does. What binfmt_misc would run besides is
- * not known here: its exec goes without records. SHELL: anything will do. */
+/* Whether the interpreter that the first line of a script names is there. HEAD ends with a NUL. */
+static bool has_interpreter(char *head)
+{
+    char *path = head + 2 + strspn(head + 2, " \t");
+    path[strcspn(path, " \t\n")] = '\0';
+    return TMO_RAW3(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
+}
+
+/* Whether the file FD begins as a program or a script does, as far as can be seen. What
+ * binfmt_misc would run besides is not known here: its exec goes without records. SHELL: any text
+ * will do, since execvp(3) gives it to a shell. */
 static bool is_program(int fd, bool shell)
 {
-    char head[4] = "";
-    long got = TMO_RAW5(SYS_pread64, fd, head, sizeof(head), 0, 0);
+    char head[256] = "";
+    long got = TMO_RAW5(SYS_pread64, fd, head, sizeof(head) - 1, 0, 0);
+    if (got == -EBADF) /* O_PATH: not to be read, but to be executed */
+        return true;
     if (got < 0) /* a directory */
         return false;
-    return shell || memcmp(head, "\177ELF", sizeof(head)) == 0 || memcmp(head, "#!", 2) == 0;
+    if (memcmp(head, "#!", 2) == 0)
+        return has_interpreter(head);
+    return shell || memcmp(head, "\177ELF", 4) == 0;
 }
 
 /* Whether the file that PATH names from DIRFD on can be executed, as far as that can be seen
- * without doing it; by execvp(3), which gives what is no program to a shell, if SHELL. */
+ * without doing it. */
 static bool can_execute(int dirfd, const char *path, bool shell)
 {
     long fd = TMO_RAW3(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd == -EACCES) /* a program need not be readable */
-        return TMO_RAW3(SYS_faccessat, dirfd, path, X_OK) == 0;
-    if (fd < 0)
+    if (fd >= 0) {
+        bool can = is_program((int)fd, shell);
+        (void)tmo_raw_close((int)fd);
+        if (!can)
+            return false;
+    } else if (fd != -EACCES && fd != -EMFILE && fd != -ENFILE) { /* it need not be readable */
         return false;
-    bool can = is_program((int)fd, shell);
-    (void)tmo_raw_close((int)fd);
-    return can && TMO_RAW3(SYS_faccessat, dirfd, path, X_OK) == 0;
+    }
+    return TMO_RAW3(SYS_faccessat, dirfd, path, X_OK) == 0;
 }
 
 /* Whether execvp(3) would find FILE in PATH. */
@@ -76,6 +91,14 @@ static bool speaks(void)
     return tmo_wants(TMO_EVENT_CLOSE) && !tmo_self_borrowed() && tmo_track_next(0) >= 0;
 }
 
+/* The exec failed after all: what was recorded is open. */
+static int exec_failed(int r)
+{
+    if (speaks())
+        tmo_last_taken_back();
+    return r;
+}
+
 static void before_exec(const char *path)
 {
     if (speaks() && path != NULL && can_execute(AT_FDCWD, path, false))
@@ -91,32 +114,32 @@ static void before_exec_found(const char *file)
 int wrap_execve(const char *path, char *const argv[], char *const envp[])
 {
     before_exec(path);
-    return tmo_real.execve(path, argv, envp);
+    return exec_failed(tmo_real.execve(path, argv, envp));
 }
 
 int wrap_execv(const char *path, char *const argv[])
 {
     before_exec(path);
-    return tmo_real.execv(path, argv);
+    return exec_failed(tmo_real.execv(path, argv));
 }
 
 int wrap_execvp(const char *file, char *const argv[])
 {
     before_exec_found(file);
-    return tmo_real.execvp(file, argv);
+    return exec_failed(tmo_real.execvp(file, argv));
 }
 
 int wrap_execvpe(const char *file, char *const argv[], char *const envp[])
 {
     before_exec_found(file);
-    return tmo_real.execvpe(file, argv, envp);
+    return exec_failed(tmo_real.execvpe(file, argv, envp));
 }
 
 int wrap_fexecve(int fd, char *const argv[], char *const envp[])
 {
     if (speaks() && is_program(fd, false))
         tmo_last_records("exec", true);
-    return tmo_real.fexecve(fd, argv, envp);
+    return exec_failed(tmo_real.fexecve(fd, argv, envp));
 }
 
 #ifdef __GLIBC__
@@ -126,7 +149,7 @@ int wrap_execveat(int dirfd, const char *path, char *const argv[], char *const e
     if (speaks() && path != NULL &&
         (by_fd ? is_program(dirfd, false) : can_execute(dirfd, path, false)))
         tmo_last_records("exec", true);
-    return tmo_real.execveat(dirfd, path, argv, envp, flags);
+    return exec_failed(tmo_real.execveat(dirfd, path, argv, envp, flags));
 }
 #endif
 
@@ -176,12 +199,7 @@ void wrap__exit(int status)
     tmo_last_records("exit", false);
     tmo_real._exit(status);
 }
-
-void wrap__Exit(int status)
-{
-    tmo_last_records("exit", false);
-    tmo_real._Exit(status);
-}
+TMO_ALIAS(_Exit, _exit);
 
 void wrap_quick_exit(int status)
 {
@@ -203,21 +221,23 @@ pid_t wrap__Fork(void)
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-/* Below a lower RLIMIT_NOFILE the log's descriptor would stand in the way; under RLIMIT_FSIZE a
- * write may raise SIGXFSZ. */
-static void after_limit(int resource, bool limited)
+/* Under RLIMIT_FSIZE a write may raise SIGXFSZ. Below a higher RLIMIT_NOFILE the log's descriptor
+ * would stand in the way; above a lower one it stands in nobody's. */
+static void after_limit(int resource)
 {
-    if (!tmo_current.active || tmo_self_borrowed())
+    struct tmo_sink *sink = &tmo_current.sink;
+    uint64_t now[2] = {0, 0}; /* struct rlimit64, whatever the program's is */
+    if (!tmo_current.active || tmo_self_borrowed() ||
+        TMO_RAW4(SYS_prlimit64, 0, resource, 0, now) < 0)
         return;
-    int e = errno;
-    if (resource == RLIMIT_FSIZE)
-        tmo_current.sink.limited = limited;
-    else if (resource == RLIMIT_NOFILE && tmo_current.sink.kind == TMO_SINK_FILE) {
-        tmo_track_guard(tmo_current.sink.fd, false);
-        tmo_sink_move(&tmo_current.sink);
+    if (resource == RLIMIT_FSIZE) {
+        sink->limited = now[0] != UINT64_MAX;
+    } else if (resource == RLIMIT_NOFILE && sink->kind == TMO_SINK_FILE && sink->fd >= 0 &&
+               now[0] > (uint64_t)sink->fd + 1) {
+        tmo_track_guard(sink->fd, false);
+        tmo_sink_move(sink);
         tmo_emit_guard_log();
     }
-    errno = e;
 }
 
 static bool is_self(pid_t pid)
@@ -229,7 +249,7 @@ int wrap_setrlimit(int resource, const struct rlimit *limit)
 {
     int r = tmo_real.setrlimit(resource, limit);
     if (r == 0)
-        after_limit(resource, limit->rlim_cur != RLIM_INFINITY);
+        after_limit(resource);
     return r;
 }
 
@@ -237,16 +257,19 @@ int wrap_prlimit(pid_t pid, int resource, const struct rlimit *set, struct rlimi
 {
     int r = tmo_real.prlimit(pid, resource, set, get);
     if (r == 0 && set != NULL && is_self(pid))
-        after_limit(resource, set->rlim_cur != RLIM_INFINITY);
+        after_limit(resource);
     return r;
 }
 
-#ifdef __GLIBC__
+#if defined(__GLIBC__) && defined(__LP64__)
+TMO_ALIAS(setrlimit64, setrlimit);
+TMO_ALIAS(prlimit64, prlimit);
+#elif defined(__GLIBC__)
 int wrap_setrlimit64(int resource, const struct rlimit64 *limit)
 {
     int r = tmo_real.setrlimit64(resource, limit);
     if (r == 0)
-        after_limit(resource, limit->rlim_cur != RLIM64_INFINITY);
+        after_limit(resource);
     return r;
 }
 
@@ -254,7 +277,7 @@ int wrap_prlimit64(pid_t pid, int resource, const struct rlimit64 *set, struct r
 {
     int r = tmo_real.prlimit64(pid, resource, set, get);
     if (r == 0 && set != NULL && is_self(pid))
-        after_limit(resource, set->rlim_cur != RLIM64_INFINITY);
+        after_limit(resource);
     return r;
 }
 #endif

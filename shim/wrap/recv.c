@@ -11,55 +11,32 @@
 
 #include <string.h>
 
-/* Whether nothing follows a call that gave N <= 0. */
-#define NOTHING_FOLLOWS(n, fd, flags)                                                              \
-    ((n) == 0 ? tmo_hot(fd) == TMO_HOT_CHECK : tmo_is_final(fd, flags))
-
-#define RECV(fd_, name_, flags_, make_)                                                            \
-    .fd = fd_, .way = TMO_RECV, .name = name_, .flags = flags_, .make = make_,                     \
-    .counts = ((flags_) & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL
-
 /* --- read ------------------------------------------------------------------------------------ */
 
 static ssize_t make_read(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
     (void)more;
-    return tmo_result(tmo_real.read(c->fd, c->buf, c->len));
+    return tmo_result(tmo_real.read(c->fd, (void *)(uintptr_t)c->buf, c->len));
 }
 
-struct read_args {
-    int fd;
-    void *buf;
-    size_t len;
-};
-
-static ssize_t __attribute__((noinline)) read_slow(int fd, void *buf, size_t len)
-{
-    return tmo_call_slow(
-        &(struct tmo_call){RECV(fd, "read", 0, make_read), .buf = buf, .len = len});
-}
-
-static ssize_t __attribute__((noinline)) read_after(const struct read_args *a, ssize_t n)
-{
-    return tmo_call_after(
-        &(struct tmo_call){RECV(a->fd, "read", 0, make_read), .buf = a->buf, .len = a->len}, n);
-}
+static const struct tmo_kind kind_read = {"read", TMO_RECV, make_read};
 
 ssize_t wrap_read(int fd, void *buf, size_t len)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return read_slow(fd, buf, len);
-        return tmo_real.read(fd, buf, len);
-    }
-    struct read_args a = {fd, buf, len};
-    TMO_KEEP(a);
+    TMO_CHECKED_OR(fd, other);
+    struct tmo_args a;
+    TMO_KEEP_ARGS(a, fd, buf, len);
     ssize_t n = tmo_real.read(fd, buf, len);
-    if (n > 0)
+    if (TMO_LIKELY(n > 0))
         return n;
-    return NOTHING_FOLLOWS(n, a.fd, 0) ? n : read_after(&a, n);
+    a.flags = 0;
+    TMO_RETURN_AFTER(a, n, &kind_read);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return tmo_args_slow(fd, buf, len, 0, &kind_read);
+    return tmo_real.read(fd, buf, len);
 }
 TMO_ALIAS(__read, read);
 
@@ -67,50 +44,30 @@ TMO_ALIAS(__read, read);
 
 static ssize_t make_recv(const struct tmo_call *c, size_t done, int more)
 {
-    return tmo_result(tmo_real.recv(c->fd, (char *)c->buf + done, c->len - done, c->flags | more));
+    return tmo_result(
+        tmo_real.recv(c->fd, (char *)(uintptr_t)c->buf + done, c->len - done, c->flags | more));
 }
 
-struct recv_args {
-    int fd;
-    void *buf;
-    size_t len;
-    int flags;
-};
-
-static struct tmo_call recv_call(const struct recv_args *a)
-{
-    return (struct tmo_call){RECV(a->fd, "recv", a->flags, make_recv), .buf = a->buf, .len = a->len,
-                             .wanted = a->len};
-}
-
-static ssize_t __attribute__((noinline)) recv_slow(int fd, void *buf, size_t len, int flags)
-{
-    struct tmo_call call = recv_call(&(struct recv_args){fd, buf, len, flags});
-    return tmo_call_slow(&call);
-}
-
-static ssize_t __attribute__((noinline)) recv_after(const struct recv_args *a, ssize_t n)
-{
-    struct tmo_call call = recv_call(a);
-    return tmo_call_after(&call, n);
-}
+static const struct tmo_kind kind_recv = {"recv", TMO_RECV, make_recv};
 
 ssize_t wrap_recv(int fd, void *buf, size_t len, int flags)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return recv_slow(fd, buf, len, flags);
-        return tmo_real.recv(fd, buf, len, flags);
-    }
+    TMO_CHECKED_OR(fd, other);
     if (TMO_UNLIKELY(flags & MSG_WAITALL))
-        return recv_slow(fd, buf, len, flags);
-    struct recv_args a = {fd, buf, len, flags};
-    TMO_KEEP(a);
+        return tmo_args_slow(fd, buf, len, flags, &kind_recv);
+    struct tmo_args a;
+    TMO_KEEP_ARGS(a, fd, buf, len);
+    a.flags = flags;
+    TMO_KEEP(a.flags);
     ssize_t n = tmo_real.recv(fd, buf, len, flags);
-    if (n > 0)
+    if (TMO_LIKELY(n > 0))
         return n;
-    return NOTHING_FOLLOWS(n, a.fd, a.flags) ? n : recv_after(&a, n);
+    TMO_RETURN_AFTER(a, n, &kind_recv);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return tmo_args_slow(fd, buf, len, flags, &kind_recv);
+    return tmo_real.recv(fd, buf, len, flags);
 }
 
 /* --- recvfrom -------------------------------------------------------------------------------- */
@@ -119,52 +76,45 @@ static ssize_t make_recvfrom(const struct tmo_call *c, size_t done, int more)
 {
     if (done > 0) /* a stream: the address was given, or there is none, as with TCP */
         return make_recv(c, done, more);
-    return tmo_result(
-        tmo_real.recvfrom(c->fd, c->buf, c->len, c->flags | more, c->addr, c->addr_len));
+    return tmo_result(tmo_real.recvfrom(c->fd, (void *)(uintptr_t)c->buf, c->len, c->flags | more,
+                                        c->addr, c->addr_len));
 }
+
+static const struct tmo_kind kind_recvfrom = {"recvfrom", TMO_RECV, make_recvfrom};
 
 static ssize_t __attribute__((noinline))
 recvfrom_slow(int fd, void *buf, size_t len, int flags, struct sockaddr *addr, socklen_t *alen)
 {
-    return tmo_call_slow(&(struct tmo_call){RECV(fd, "recvfrom", flags, make_recvfrom), .buf = buf,
-                                            .len = len, .wanted = len, .addr = addr,
-                                            .addr_len = alen});
-}
-
-static ssize_t __attribute__((noinline)) recvfrom_after(const struct recv_args *a, ssize_t n)
-{
-    return tmo_call_after(&(struct tmo_call){RECV(a->fd, "recvfrom", a->flags, make_recvfrom),
-                                             .buf = a->buf, .len = a->len, .wanted = a->len},
-                          n);
+    struct tmo_call call = tmo_call_of(&kind_recvfrom, fd, flags);
+    call.buf = buf;
+    call.len = call.wanted = len;
+    call.addr = addr;
+    call.addr_len = alen;
+    return tmo_call_slow(&call);
 }
 
 ssize_t wrap_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
                       socklen_t *alen)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return recvfrom_slow(fd, buf, len, flags, addr, alen);
-        return tmo_real.recvfrom(fd, buf, len, flags, addr, alen);
-    }
+    TMO_CHECKED_OR(fd, other);
     /* All that needs a closer look, in one question: no user address and flags add up to 0. (A sum,
      * because from an "or" the compiler would know both to be 0, and pass fresh zeros on.) */
     uintptr_t special = (unsigned)flags;
     TMO_KEEP_IN_REGISTER(special);
     if (TMO_UNLIKELY(special + (uintptr_t)addr != 0))
         return recvfrom_slow(fd, buf, len, flags, addr, alen);
-    struct recv_args a;
-    a.fd = fd;
-    a.buf = buf;
-    a.len = len;
-    TMO_KEEP(a.fd);
-    TMO_KEEP(a.buf);
-    TMO_KEEP(a.len);
+    struct tmo_args a;
+    TMO_KEEP_ARGS(a, fd, buf, len);
     ssize_t n = tmo_real.recvfrom(fd, buf, len, flags, addr, alen);
-    if (n > 0)
+    if (TMO_LIKELY(n > 0))
         return n;
     a.flags = 0;
-    return NOTHING_FOLLOWS(n, a.fd, 0) ? n : recvfrom_after(&a, n);
+    TMO_RETURN_AFTER(a, n, &kind_recvfrom);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return recvfrom_slow(fd, buf, len, flags, addr, alen);
+    return tmo_real.recvfrom(fd, buf, len, flags, addr, alen);
 }
 
 /* --- readv ----------------------------------------------------------------------------------- */
@@ -176,32 +126,41 @@ static ssize_t make_readv(const struct tmo_call *c, size_t done, int more)
     return tmo_result(tmo_real.readv(c->fd, c->iov, (int)c->iov_count));
 }
 
+static const struct tmo_kind kind_readv = {"readv", TMO_RECV, make_readv};
+
+static struct tmo_call readv_call(int fd, const struct iovec *iov, int count)
+{
+    struct tmo_call call = tmo_call_of(&kind_readv, fd, 0);
+    call.iov = iov;
+    call.iov_count = (size_t)count;
+    return call;
+}
+
 static ssize_t __attribute__((noinline)) readv_slow(int fd, const struct iovec *iov, int count)
 {
-    return tmo_call_slow(&(struct tmo_call){RECV(fd, "readv", 0, make_readv), .iov = iov,
-                                            .iov_count = (size_t)count});
+    struct tmo_call call = readv_call(fd, iov, count);
+    return tmo_call_slow(&call);
 }
 
 static ssize_t __attribute__((noinline))
 readv_after(int fd, const struct iovec *iov, int count, ssize_t n)
 {
-    return tmo_call_after(&(struct tmo_call){RECV(fd, "readv", 0, make_readv), .iov = iov,
-                                             .iov_count = (size_t)count},
-                          n);
+    struct tmo_call call = readv_call(fd, iov, count);
+    return tmo_call_after(&call, n);
 }
 
 ssize_t wrap_readv(int fd, const struct iovec *iov, int count)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return readv_slow(fd, iov, count);
-        return tmo_real.readv(fd, iov, count);
-    }
+    TMO_CHECKED_OR(fd, other);
     ssize_t n = tmo_real.readv(fd, iov, count);
-    if (n > 0 || NOTHING_FOLLOWS(n, fd, 0))
+    if (n > 0 || (n == 0 ? tmo_is_end(fd) : !tmo_may_be_ours(0)))
         return n;
     return readv_after(fd, iov, count, n);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return readv_slow(fd, iov, count);
+    return tmo_real.readv(fd, iov, count);
 }
 
 /* --- recvmsg --------------------------------------------------------------------------------- */
@@ -220,9 +179,13 @@ static ssize_t make_recvmsg(const struct tmo_call *c, size_t done, int more)
         tmo_real.recv(c->fd, (char *)iov->iov_base + done, iov->iov_len - done, c->flags | more));
 }
 
+static const struct tmo_kind kind_recvmsg = {"recvmsg", TMO_RECV, make_recvmsg};
+
 static struct tmo_call recvmsg_call(int fd, struct msghdr *msg, int flags)
 {
-    return (struct tmo_call){RECV(fd, "recvmsg", flags, make_recvmsg), .msg = msg};
+    struct tmo_call call = tmo_call_of(&kind_recvmsg, fd, flags);
+    call.msg = msg;
+    return call;
 }
 
 static ssize_t __attribute__((noinline)) recvmsg_slow(int fd, struct msghdr *msg, int flags)
@@ -254,7 +217,7 @@ ssize_t wrap_recvmsg(int fd, struct msghdr *msg, int flags)
     if (TMO_UNLIKELY(hot == TMO_HOT_SLOW || (hot == TMO_HOT_CHECK && (flags & MSG_WAITALL) != 0)))
         return recvmsg_slow(fd, msg, flags);
     ssize_t n = tmo_real.recvmsg(fd, msg, flags);
-    if (n <= 0 && hot == TMO_HOT_CHECK && !NOTHING_FOLLOWS(n, fd, flags))
+    if (n <= 0 && hot == TMO_HOT_CHECK && (n == 0 ? !tmo_is_end(fd) : tmo_may_be_ours(flags)))
         n = recvmsg_after(fd, msg, flags, n);
     if (n < 0)
         return n;
@@ -272,11 +235,15 @@ static ssize_t make_recvmmsg(const struct tmo_call *c, size_t done, int more)
         tmo_real.recvmmsg(c->fd, c->msgs, (unsigned)c->len, c->flags | more, c->timeout));
 }
 
+static const struct tmo_kind kind_recvmmsg = {"recvmmsg", TMO_RECV, make_recvmmsg};
+
 static int __attribute__((noinline))
 recvmmsg_slow(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
 {
-    struct tmo_call call = {RECV(fd, "recvmmsg", flags, make_recvmmsg), .msgs = msgs, .len = count,
-                            .timeout = timeout};
+    struct tmo_call call = tmo_call_of(&kind_recvmmsg, fd, flags);
+    call.msgs = msgs;
+    call.len = count;
+    call.timeout = timeout;
     call.counts = false;
     return (int)tmo_call_slow(&call);
 }
@@ -296,17 +263,33 @@ int wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struc
  */
 
 #ifdef __GLIBC__
+TMO_EXPORT ssize_t wrap___read_chk(int fd, void *buf, size_t len,
+                                   size_t room) __asm__("__read_chk");
+TMO_EXPORT ssize_t wrap___recv_chk(int fd, void *buf, size_t len, size_t room,
+                                   int flags) __asm__("__recv_chk");
+TMO_EXPORT ssize_t wrap___recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags,
+                                       struct sockaddr *addr,
+                                       socklen_t *alen) __asm__("__recvfrom_chk");
+
+/* What the names end in when the buffer is too small; libc says so and aborts. */
+static ssize_t overflow(const char *name, int fd, void *buf, size_t len, size_t room)
+{
+    ssize_t (*real)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
+    *(void **)&real = tmo_real_late(name);
+    return real != NULL ? real(fd, buf, len, room, 0, NULL, NULL) : wrap_read(fd, buf, room);
+}
+
 ssize_t wrap___read_chk(int fd, void *buf, size_t len, size_t room)
 {
     if (TMO_UNLIKELY(len > room))
-        return tmo_real.__read_chk(fd, buf, len, room);
+        return overflow("__read_chk", fd, buf, len, room);
     return wrap_read(fd, buf, len);
 }
 
 ssize_t wrap___recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 {
     if (TMO_UNLIKELY(len > room))
-        return tmo_real.__recv_chk(fd, buf, len, room, flags);
+        return overflow("__recv_chk", fd, buf, len, room);
     return wrap_recv(fd, buf, len, flags);
 }
 
@@ -314,7 +297,7 @@ ssize_t wrap___recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flag
                             struct sockaddr *addr, socklen_t *alen)
 {
     if (TMO_UNLIKELY(len > room))
-        return tmo_real.__recvfrom_chk(fd, buf, len, room, flags, addr, alen);
+        return overflow("__recvfrom_chk", fd, buf, len, room);
     return wrap_recvfrom(fd, buf, len, flags, addr, alen);
 }
 #endif

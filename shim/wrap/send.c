@@ -8,9 +8,6 @@
 
 #include <poll.h>
 
-#define SEND(fd_, name_, flags_, make_)                                                            \
-    .fd = fd_, .way = TMO_SEND, .name = name_, .flags = flags_, .make = make_, .counts = true
-
 /* --- write, send ----------------------------------------------------------------------------- */
 
 static ssize_t make_send(const struct tmo_call *c, size_t done, int more)
@@ -27,84 +24,43 @@ static ssize_t make_write(const struct tmo_call *c, size_t done, int more)
     return make_send(c, done, more);
 }
 
-struct send_args {
-    int fd;
-    const void *buf;
-    size_t len;
-    int flags;
-};
-
-static struct tmo_call send_call(const struct send_args *a, const char *name,
-                                 ssize_t (*make)(const struct tmo_call *, size_t, int))
-{
-    return (struct tmo_call){SEND(a->fd, name, a->flags, make), .buf = (void *)(uintptr_t)a->buf,
-                             .len = a->len, .wanted = a->len};
-}
-
-static ssize_t __attribute__((noinline)) write_slow(int fd, const void *buf, size_t len)
-{
-    struct tmo_call call = send_call(&(struct send_args){fd, buf, len, 0}, "write", make_write);
-    return tmo_call_slow(&call);
-}
-
-static ssize_t __attribute__((noinline)) write_after(int fd, const void *buf, size_t len, ssize_t n)
-{
-    struct tmo_call call = send_call(&(struct send_args){fd, buf, len, 0}, "write", make_write);
-    return tmo_call_after(&call, n);
-}
+static const struct tmo_kind kind_write = {"write", TMO_SEND, make_write};
+static const struct tmo_kind kind_send = {"send", TMO_SEND, make_send};
 
 ssize_t wrap_write(int fd, const void *buf, size_t len)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return write_slow(fd, buf, len);
-        return tmo_real.write(fd, buf, len);
-    }
-    struct send_args a;
-    a.fd = fd;
-    a.buf = buf;
-    a.len = len;
-    TMO_KEEP(a.fd);
-    TMO_KEEP(a.buf);
-    TMO_KEEP(a.len);
+    TMO_CHECKED_OR(fd, other);
+    struct tmo_args a;
+    TMO_KEEP_ARGS(a, fd, buf, len);
     ssize_t n = tmo_real.write(fd, buf, len);
-    if (n == (ssize_t)a.len)
+    if (TMO_LIKELY(n == (ssize_t)a.len))
         return n;
-    if (n < 0)
-        return tmo_is_final(a.fd, 0) ? -1 : write_after(a.fd, a.buf, a.len, -1);
-    return write_after(a.fd, a.buf, a.len, n);
+    a.flags = 0;
+    TMO_RETURN_AFTER(a, n, &kind_write);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return tmo_args_slow(fd, buf, len, 0, &kind_write);
+    return tmo_real.write(fd, buf, len);
 }
 TMO_ALIAS(__write, write);
 
-static ssize_t __attribute__((noinline)) send_slow(int fd, const void *buf, size_t len, int flags)
-{
-    struct tmo_call call = send_call(&(struct send_args){fd, buf, len, flags}, "send", make_send);
-    return tmo_call_slow(&call);
-}
-
-static ssize_t __attribute__((noinline)) send_after(const struct send_args *a, ssize_t n)
-{
-    struct tmo_call call = send_call(a, "send", make_send);
-    return tmo_call_after(&call, n);
-}
-
 ssize_t wrap_send(int fd, const void *buf, size_t len, int flags)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return send_slow(fd, buf, len, flags);
-        return tmo_real.send(fd, buf, len, flags);
-    }
-    struct send_args a = {fd, buf, len, flags};
-    TMO_KEEP(a);
+    TMO_CHECKED_OR(fd, other);
+    struct tmo_args a;
+    TMO_KEEP_ARGS(a, fd, buf, len);
+    a.flags = flags;
+    TMO_KEEP(a.flags);
     ssize_t n = tmo_real.send(fd, buf, len, flags);
-    if (n == (ssize_t)a.len)
+    if (TMO_LIKELY(n == (ssize_t)a.len))
         return n;
-    if (n < 0)
-        return tmo_is_final(a.fd, a.flags) ? -1 : send_after(&a, -1);
-    return send_after(&a, n);
+    TMO_RETURN_AFTER(a, n, &kind_send);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return tmo_args_slow(fd, buf, len, flags, &kind_send);
+    return tmo_real.send(fd, buf, len, flags);
 }
 TMO_ALIAS(__send, send);
 
@@ -117,40 +73,36 @@ static ssize_t make_sendto(const struct tmo_call *c, size_t done, int more)
     return tmo_result(tmo_real.sendto(c->fd, c->buf, c->len, c->flags | more, c->addr, c->to_len));
 }
 
+static const struct tmo_kind kind_sendto = {"sendto", TMO_SEND, make_sendto};
+
 static ssize_t __attribute__((noinline)) sendto_slow(int fd, const void *buf, size_t len, int flags,
                                                      const struct sockaddr *addr, socklen_t alen)
 {
-    struct tmo_call call =
-        send_call(&(struct send_args){fd, buf, len, flags}, "sendto", make_sendto);
+    struct tmo_call call = tmo_call_of(&kind_sendto, fd, flags);
+    call.buf = buf;
+    call.len = call.wanted = len;
     call.addr = (struct sockaddr *)(uintptr_t)addr;
     call.to_len = alen;
     return tmo_call_slow(&call);
 }
 
-/* The hot byte said CHECK: a connected stream, where an address counts for nothing. */
-static ssize_t __attribute__((noinline)) sendto_after(const struct send_args *a, ssize_t n)
-{
-    struct tmo_call call = send_call(a, "sendto", make_sendto);
-    return tmo_call_after(&call, n);
-}
-
 ssize_t wrap_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
                     socklen_t alen)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return sendto_slow(fd, buf, len, flags, addr, alen);
-        return tmo_real.sendto(fd, buf, len, flags, addr, alen);
-    }
-    struct send_args a = {fd, buf, len, flags};
-    TMO_KEEP(a);
+    TMO_CHECKED_OR(fd, other);
+    struct tmo_args a; /* CHECK says a connected stream, where an address counts for nothing */
+    TMO_KEEP_ARGS(a, fd, buf, len);
+    a.flags = flags;
+    TMO_KEEP(a.flags);
     ssize_t n = tmo_real.sendto(fd, buf, len, flags, addr, alen);
-    if (n == (ssize_t)a.len)
+    if (TMO_LIKELY(n == (ssize_t)a.len))
         return n;
-    if (n < 0)
-        return tmo_is_final(a.fd, a.flags) ? -1 : sendto_after(&a, -1);
-    return sendto_after(&a, n);
+    TMO_RETURN_AFTER(a, n, &kind_sendto);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return sendto_slow(fd, buf, len, flags, addr, alen);
+    return tmo_real.sendto(fd, buf, len, flags, addr, alen);
 }
 
 /* --- writev, sendmsg ------------------------------------------------------------------------- */
@@ -185,12 +137,22 @@ static ssize_t make_sendmsg(const struct tmo_call *c, size_t done, int more)
     return make_vector(c->fd, c->msg->msg_iov, c->msg->msg_iovlen, done, c->flags | more);
 }
 
+static const struct tmo_kind kind_writev = {"writev", TMO_SEND, make_writev};
+static const struct tmo_kind kind_sendmsg = {"sendmsg", TMO_SEND, make_sendmsg};
+
+static struct tmo_call writev_call(int fd, const struct iovec *iov, int count)
+{
+    struct tmo_call call = tmo_call_of(&kind_writev, fd, 0);
+    call.iov = iov;
+    call.iov_count = (size_t)count;
+    return call;
+}
+
 /* The vector is only read when the kernel has accepted it: a bad pointer is its to find. */
 static ssize_t __attribute__((noinline))
 writev_after(int fd, const struct iovec *iov, int count, ssize_t n)
 {
-    struct tmo_call call = {SEND(fd, "writev", 0, make_writev), .iov = iov,
-                            .iov_count = (size_t)count};
+    struct tmo_call call = writev_call(fd, iov, count);
     if (n >= 0 || errno == EAGAIN || errno == EINTR)
         call.wanted = tmo_iov_bytes(iov, call.iov_count);
     return tmo_call_after(&call, n);
@@ -198,8 +160,7 @@ writev_after(int fd, const struct iovec *iov, int count, ssize_t n)
 
 static ssize_t __attribute__((noinline)) writev_slow(int fd, const struct iovec *iov, int count)
 {
-    struct tmo_call call = {SEND(fd, "writev", 0, make_writev), .iov = iov,
-                            .iov_count = (size_t)count};
+    struct tmo_call call = writev_call(fd, iov, count);
     call.counts = false;
     ssize_t n = tmo_call_slow(&call);
     return n > 0 && tmo_hot(fd) >= TMO_HOT_CHECK ? writev_after(fd, iov, count, n) : n;
@@ -207,12 +168,7 @@ static ssize_t __attribute__((noinline)) writev_slow(int fd, const struct iovec 
 
 ssize_t wrap_writev(int fd, const struct iovec *iov, int count)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return writev_slow(fd, iov, count);
-        return tmo_real.writev(fd, iov, count);
-    }
+    TMO_CHECKED_OR(fd, other);
     ssize_t n = tmo_real.writev(fd, iov, count);
     if (n >= 0) {
         size_t bytes = 0;
@@ -221,15 +177,21 @@ ssize_t wrap_writev(int fd, const struct iovec *iov, int count)
         if (n == (ssize_t)bytes)
             return n;
     }
-    if (n < 0 && tmo_is_final(fd, 0))
+    if (n < 0 && !tmo_may_be_ours(0))
         return -1;
     return writev_after(fd, iov, count, n);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return writev_slow(fd, iov, count);
+    return tmo_real.writev(fd, iov, count);
 }
 
 static ssize_t __attribute__((noinline))
 sendmsg_after(int fd, const struct msghdr *msg, int flags, ssize_t n)
 {
-    struct tmo_call call = {SEND(fd, "sendmsg", flags, make_sendmsg), .msg = msg};
+    struct tmo_call call = tmo_call_of(&kind_sendmsg, fd, flags);
+    call.msg = msg;
     if (n >= 0 || errno == EAGAIN || errno == EINTR)
         call.wanted = tmo_iov_bytes(msg->msg_iov, msg->msg_iovlen);
     return tmo_call_after(&call, n);
@@ -237,7 +199,8 @@ sendmsg_after(int fd, const struct msghdr *msg, int flags, ssize_t n)
 
 static ssize_t __attribute__((noinline)) sendmsg_slow(int fd, const struct msghdr *msg, int flags)
 {
-    struct tmo_call call = {SEND(fd, "sendmsg", flags, make_sendmsg), .msg = msg};
+    struct tmo_call call = tmo_call_of(&kind_sendmsg, fd, flags);
+    call.msg = msg;
     call.counts = false;
     ssize_t n = tmo_call_slow(&call);
     return n > 0 && tmo_hot(fd) >= TMO_HOT_CHECK ? sendmsg_after(fd, msg, flags, n) : n;
@@ -245,12 +208,7 @@ static ssize_t __attribute__((noinline)) sendmsg_slow(int fd, const struct msghd
 
 ssize_t wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    TMO_LOOK(fd, other, slow);
-    if (TMO_UNLIKELY(other)) {
-        if (slow)
-            return sendmsg_slow(fd, msg, flags);
-        return tmo_real.sendmsg(fd, msg, flags);
-    }
+    TMO_CHECKED_OR(fd, other);
     ssize_t n = tmo_real.sendmsg(fd, msg, flags);
     if (n >= 0) {
         const struct iovec *iov = msg->msg_iov;
@@ -260,9 +218,14 @@ ssize_t wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
         if (n == (ssize_t)bytes)
             return n;
     }
-    if (n < 0 && tmo_is_final(fd, flags))
+    if (n < 0 && !tmo_may_be_ours(flags))
         return -1;
     return sendmsg_after(fd, msg, flags, n);
+
+other:
+    if (tmo_hot(fd) > TMO_HOT_CHECK)
+        return sendmsg_slow(fd, msg, flags);
+    return tmo_real.sendmsg(fd, msg, flags);
 }
 
 /* --- sendmmsg -------------------------------------------------------------------------------- */
@@ -273,11 +236,15 @@ static ssize_t make_sendmmsg(const struct tmo_call *c, size_t done, int more)
     return tmo_result(tmo_real.sendmmsg(c->fd, c->msgs, (unsigned)c->len, c->flags | more));
 }
 
+static const struct tmo_kind kind_sendmmsg = {"sendmmsg", TMO_SEND, make_sendmmsg};
+
 int wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 {
     if (tmo_hot(fd) < TMO_HOT_CHECK)
         return tmo_real.sendmmsg(fd, msgs, count, flags);
-    struct tmo_call call = {SEND(fd, "sendmmsg", flags, make_sendmmsg), .msgs = msgs, .len = count};
+    struct tmo_call call = tmo_call_of(&kind_sendmmsg, fd, flags);
+    call.msgs = msgs;
+    call.len = count;
     call.counts = false; /* its count is of messages */
     return (int)tmo_call_slow(&call);
 }
@@ -305,16 +272,28 @@ static ssize_t sendfile_any(struct tmo_call *call)
     return tmo_call_after(call, n);
 }
 
+static ssize_t sendfile_ours(const struct tmo_kind *kind, int out, int in, void *offset,
+                             size_t count)
+{
+    struct tmo_call call = tmo_call_of(kind, out, 0);
+    call.other_fd = in;
+    call.offset = offset;
+    call.wanted = count;
+    return sendfile_any(&call);
+}
+
+static const struct tmo_kind kind_sendfile = {"sendfile", TMO_SEND, make_sendfile};
+
 ssize_t wrap_sendfile(int out, int in, off_t *offset, size_t count)
 {
     if (tmo_hot(out) < TMO_HOT_CHECK)
         return tmo_real.sendfile(out, in, offset, count);
-    struct tmo_call call = {SEND(out, "sendfile", 0, make_sendfile), .other_fd = in,
-                            .offset = offset, .wanted = count};
-    return sendfile_any(&call);
+    return sendfile_ours(&kind_sendfile, out, in, offset, count);
 }
 
-#ifdef __GLIBC__
+#if defined(__GLIBC__) && defined(__LP64__)
+TMO_ALIAS(sendfile64, sendfile);
+#elif defined(__GLIBC__)
 static ssize_t make_sendfile64(const struct tmo_call *c, size_t done, int more)
 {
     (void)more;
@@ -322,44 +301,49 @@ static ssize_t make_sendfile64(const struct tmo_call *c, size_t done, int more)
         tmo_real.sendfile64(c->fd, c->other_fd, (off64_t *)c->offset, c->wanted - done));
 }
 
+static const struct tmo_kind kind_sendfile64 = {"sendfile", TMO_SEND, make_sendfile64};
+
 ssize_t wrap_sendfile64(int out, int in, off64_t *offset, size_t count)
 {
     if (tmo_hot(out) < TMO_HOT_CHECK)
         return tmo_real.sendfile64(out, in, offset, count);
-    struct tmo_call call = {SEND(out, "sendfile", 0, make_sendfile64), .other_fd = in,
-                            .offset = offset, .wanted = count};
-    return sendfile_any(&call);
+    return sendfile_ours(&kind_sendfile64, out, in, offset, count);
 }
 #endif
 
 /* --- splice ---------------------------------------------------------------------------------- */
 
-static ssize_t make_splice(const struct tmo_call *c, size_t done, int more)
+static ssize_t splice_from(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
     (void)more;
-    int in = c->way == TMO_RECV ? c->fd : c->other_fd,
-        out = c->way == TMO_RECV ? c->other_fd : c->fd;
-    return tmo_result(tmo_real.splice(in, (off64_t *)c->offset, out, (off64_t *)c->other_offset,
-                                      c->len, c->splice_flags));
+    return tmo_result(tmo_real.splice(c->fd, (off64_t *)c->offset, c->other_fd,
+                                      (off64_t *)c->other_offset, c->len, c->splice_flags));
+}
+
+static ssize_t splice_to(const struct tmo_call *c, size_t done, int more)
+{
+    (void)done;
+    (void)more;
+    return tmo_result(tmo_real.splice(c->other_fd, (off64_t *)c->offset, c->fd,
+                                      (off64_t *)c->other_offset, c->len, c->splice_flags));
 }
 
 ssize_t wrap_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t len, unsigned flags)
 {
+    static const struct tmo_kind from_socket = {"splice", TMO_RECV, splice_from};
+    static const struct tmo_kind to_socket = {"splice", TMO_SEND, splice_to};
     bool from = tmo_hot(in) >= TMO_HOT_CHECK;
     if (!from && tmo_hot(out) < TMO_HOT_CHECK)
         return tmo_real.splice(in, in_off, out, out_off, len, flags);
-    struct tmo_call call = {
-        .fd = from ? in : out,
-        .way = from ? TMO_RECV : TMO_SEND,
-        .name = "splice",
-        .make = make_splice,
-        .other_fd = from ? out : in,
-        .offset = in_off,
-        .other_offset = out_off,
-        .len = len,
-        .splice_flags = flags,
-        .pipe = true,
-    };
+    struct tmo_call call =
+        from ? tmo_call_of(&from_socket, in, 0) : tmo_call_of(&to_socket, out, 0);
+    call.counts = false; /* short counts are ordinary */
+    call.other_fd = from ? out : in;
+    call.offset = in_off;
+    call.other_offset = out_off;
+    call.len = len;
+    call.splice_flags = flags;
+    call.pipe = true;
     return tmo_call_slow(&call);
 }

@@ -29,24 +29,40 @@
     extern __typeof__(wrap_##target) wrap_##name __asm__(#name)                                    \
         __attribute__((alias(#target), visibility("default")))
 
+#define TMO_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define TMO_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* What the hot byte of a descriptor says, in two questions of one look: a data call on one that is
- * not TMO_HOT_CHECK ends in a jump, or, on one that is TMO_HOT_SLOW, in the slow path. */
-#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
-#define TMO_LOOK(fd, other, slow)                                                                  \
-    bool other, slow;                                                                              \
-    __asm__("cmpb %3, %2"                                                                          \
-            : "=@ccne"(other), "=@cca"(slow)                                                       \
-            : "m"(tmo_track_hot[(uint16_t)(fd)]), "i"(TMO_HOT_CHECK))
+/* Goes on if the hot byte of FD is TMO_HOT_CHECK, else to OTHER: one look in memory, one branch.
+ * The compilers, left alone, load it into a register and ask twice. */
+#if defined(__x86_64__)
+#define TMO_CHECKED_OR(fd, other)                                                                  \
+    __asm__ goto("cmpb %1, %0\n jne %l[" #other "]"                                                \
+                 :                                                                                 \
+                 : "m"(tmo_track_hot[(uint16_t)(fd)]), "i"(TMO_HOT_CHECK)                          \
+                 : "cc"                                                                            \
+                 : other)
 #else
-#define TMO_LOOK(fd, other, slow)                                                                  \
-    bool other = tmo_hot(fd) != TMO_HOT_CHECK, slow = tmo_hot(fd) > TMO_HOT_CHECK
+#define TMO_CHECKED_OR(fd, other)                                                                  \
+    do {                                                                                           \
+        if (TMO_UNLIKELY(tmo_hot(fd) != TMO_HOT_CHECK))                                            \
+            goto other;                                                                            \
+    } while (0)
 #endif
 
 /* Keeps the struct KEPT in memory rather than in saved registers: a call that succeeds then pays
  * one store an argument, and no more. */
 #define TMO_KEEP(kept) __asm__ volatile("" : "+m"(kept))
+
+/* Keeps FD, BUF and LEN in the struct tmo_args KEPT, in that way. */
+#define TMO_KEEP_ARGS(kept, fd_, buf_, len_)                                                       \
+    do {                                                                                           \
+        kept.fd = fd_;                                                                             \
+        kept.buf = buf_;                                                                           \
+        kept.len = len_;                                                                           \
+        TMO_KEEP(kept.fd);                                                                         \
+        TMO_KEEP(kept.buf);                                                                        \
+        TMO_KEEP(kept.len);                                                                        \
+    } while (0)
 
 /* Lets the compiler know nothing of the value of X. */
 #define TMO_KEEP_IN_REGISTER(x) __asm__("" : "+r"(x))

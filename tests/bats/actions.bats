@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2034,SC2154 # the helpers read and set what is not seen here
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # the helpers read and set what is not seen here
 #
 # What happens when a limit passes, and what the program is told.
 
@@ -45,7 +45,8 @@ PAIR_SAYS=('listen 0 -' 'dial 0 -' 'accept * -')
 @test "reset: a listener is not ended" {
     limits ACCEPT=300ms ACTION=reset
     steps listen accept:2 accept:2 on:1 dial:0 on:0 accept:2
-    expect 'listen 0 -' 'accept -1 ETIMEDOUT @300' 'accept -1 ETIMEDOUT @300' 'dial 0 -' 'accept * -'
+    expect 'listen 0 -' 'accept -1 ETIMEDOUT @300' 'accept -1 ETIMEDOUT @300' 'dial 0 -' \
+        'accept * -'
 }
 
 @test "exit: status 124, with its records" {

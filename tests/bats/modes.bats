@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2034,SC2154 # the helpers read and set what is not seen here
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # the helpers read and set what is not seen here
 #
 # Our limits beside the options that the program sets itself.
 
@@ -13,22 +13,16 @@ setup() {
     peer_start silent
 }
 
-# own_timeout MS: steps that set SO_RCVTIMEO before the connect, and after it.
-own_before() {
-    steps socket:tcp set:rcvtimeo:"$1" connect:"$PEER_PORT" get:rcvtimeo recv
-}
-
-own_after() {
-    steps connect:"$PEER_PORT" set:rcvtimeo:"$1" get:rcvtimeo recv
-}
-
-# each_way OWN SHOWN RECV: a program with such a timeout of its own is shown SHOWN, and its recv
-# ends as RECV has it.
+# each_way OWN SHOWN RECV: a program that sets such an SO_RCVTIMEO before its connect, or after it,
+# is shown SHOWN, and its recv ends as RECV has it. Both at once, with one log.
 each_way() {
-    own_before "$1"
-    expect 'socket 3 -' 'set 0 -' 'connect 0 -' "get $2 - rcvtimeo" "$3"
-    own_after "$1"
+    {
+        steps socket:tcp set:rcvtimeo:"$1" connect:"$PEER_PORT" get:rcvtimeo recv
+        expect 'socket * -' 'set 0 -' 'connect 0 -' "get $2 - rcvtimeo" "$3"
+    } &
+    steps connect:"$PEER_PORT" set:rcvtimeo:"$1" get:rcvtimeo recv
     expect 'connect 0 -' 'set 0 -' "get $2 - rcvtimeo" "$3"
+    wait $!
 }
 
 @test "force: ours holds over a smaller and a larger one, and getsockopt shows it" {
@@ -73,7 +67,8 @@ each_way() {
     for mode in cap fill; do
         rm -f log
         limits RECV=400ms MODE=$mode
-        steps connect:"$PEER_PORT" get:rcvtimeo set:rcvtimeo:200 recv set:rcvtimeo:0 get:rcvtimeo recv
+        steps connect:"$PEER_PORT" get:rcvtimeo set:rcvtimeo:200 recv set:rcvtimeo:0 \
+            get:rcvtimeo recv
         expect 'connect 0 -' 'get 0 - rcvtimeo' 'set 0 -' 'recv -1 EAGAIN @200' 'set 0 -' \
             'get 0 - rcvtimeo' 'recv -1 ETIMEDOUT @400'
         assert_records timeout 1
@@ -113,16 +108,16 @@ each_way() {
     peer_start unreachable
     limits CONNECT=400ms
     steps socket:tcp set:sndtimeo:200 connect:"$PEER_PORT"
-    expect 'socket 3 -' 'set 0 -' 'connect -1 ETIMEDOUT @400'
+    expect 'socket * -' 'set 0 -' 'connect -1 ETIMEDOUT @400'
     limits CONNECT=400ms MODE=cap
     steps socket:tcp set:sndtimeo:200 connect:"$PEER_PORT" get:sndtimeo
-    expect 'socket 3 -' 'set 0 -' 'connect -1 EINPROGRESS @200' 'get 200 - sndtimeo'
+    expect 'socket * -' 'set 0 -' 'connect -1 EINPROGRESS @200' 'get 200 - sndtimeo'
     limits CONNECT=400ms MODE=fill
     steps socket:tcp set:sndtimeo:600 connect:"$PEER_PORT" get:sndtimeo
-    expect 'socket 3 -' 'set 0 -' 'connect -1 EINPROGRESS @600' 'get 600 - sndtimeo'
+    expect 'socket * -' 'set 0 -' 'connect -1 EINPROGRESS @600' 'get 600 - sndtimeo'
     limits CONNECT=400ms MODE=cap
     steps socket:tcp set:sndtimeo:5000 connect:"$PEER_PORT" get:sndtimeo
-    expect 'socket 3 -' 'set 0 -' 'connect -1 ETIMEDOUT @400' 'get 5000 - sndtimeo'
+    expect 'socket * -' 'set 0 -' 'connect -1 ETIMEDOUT @400' 'get 5000 - sndtimeo'
     assert_records timeout 2
 }
 
@@ -132,7 +127,7 @@ each_way() {
     expect 'listen 0 -' 'set 0 -' 'get 400 - rcvtimeo' 'accept -1 ETIMEDOUT @400'
     limits ACCEPT=400ms MODE=cap
     steps socket:tcp set:rcvtimeo:200 listen get:rcvtimeo accept:1 set:rcvtimeo:5000 accept:1
-    expect 'socket 3 -' 'set 0 -' 'listen 0 -' 'get 200 - rcvtimeo' 'accept -1 EAGAIN @200' \
+    expect 'socket * -' 'set 0 -' 'listen 0 -' 'get 200 - rcvtimeo' 'accept -1 EAGAIN @200' \
         'set 0 -' 'accept -1 ETIMEDOUT @400'
     assert_records timeout 2
 }
@@ -149,9 +144,11 @@ each_way() {
     peer_start noread
     limits LINGER=1s
     steps connect:"$PEER_PORT" get:linger set:linger:30 get:linger fill close
-    expect 'connect 0 -' 'get -1 * linger' 'set 0 -' 'get 1 - linger' 'fill * -' 'close 0 - @900-1900'
+    expect 'connect 0 -' 'get -1 * linger' 'set 0 -' 'get 1 - linger' 'fill * -' \
+        'close 0 - @900-1900'
     limits LINGER=1500ms
-    steps connect:"$PEER_PORT" set:linger:30 get:linger set:linger:1 get:linger set:linger:0 get:linger
+    steps connect:"$PEER_PORT" set:linger:30 get:linger set:linger:1 get:linger set:linger:0 \
+        get:linger
     expect 'connect 0 -' 'set 0 -' 'get 2 - linger' 'set 0 -' 'get 1 - linger' 'set 0 -' \
         'get 0 - linger'
 }
@@ -188,6 +185,6 @@ each_way() {
         IFS=: read -r mode own shown <<<"$row"
         limits USER_TIMEOUT=7s MODE="$mode"
         steps socket:tcp set:user_timeout:"$own" connect:"$PEER_PORT" get:user_timeout
-        expect 'socket 3 -' 'set 0 -' 'connect 0 -' "get $shown - user_timeout"
+        expect 'socket * -' 'set 0 -' 'connect 0 -' "get $shown - user_timeout"
     done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2034,SC2154 # the helpers read and set what is not seen here
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # the helpers read and set what is not seen here
 #
 # What may disturb a wait: signals, job control, tracers, forks. The kernel turns a restartable wait
 # into EINTR once a socket has a timeout (signal(7)); the program is not to see that.
