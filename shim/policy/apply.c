@@ -8,63 +8,28 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-/* The options that take the kernel's own long-sized struct timeval, whatever time_t the build or
- * the program has: 20 and 21, but for a few architectures (asm/socket.h). */
-#ifdef SO_RCVTIMEO_OLD
-#define RCVTIMEO SO_RCVTIMEO_OLD
-#define SNDTIMEO SO_SNDTIMEO_OLD
-#else
-#define RCVTIMEO SO_RCVTIMEO
-#define SNDTIMEO SO_SNDTIMEO
-#endif
-
-struct kernel_timeval {
-    long s, us;
-};
-
-static int option_of(enum tmo_way way)
-{
-    return way == TMO_RECV ? RCVTIMEO : SNDTIMEO;
-}
-
-int tmo_apply_timeo(int fd, enum tmo_way way, int64_t us)
-{
-    int64_t s = us / 1000000;
-    struct kernel_timeval t = {(long)s, (long)(us % 1000000)};
-    if (t.s != s) /* more than 68 years in 32 bits */
-        t = (struct kernel_timeval){INT32_MAX, 0};
-    return tmo_raw_setsockopt(fd, SOL_SOCKET, option_of(way), &t, sizeof(t));
-}
-
 int64_t tmo_apply_read_timeo(int fd, enum tmo_way way)
 {
-    struct kernel_timeval t = {0, 0};
+    struct tmo_timeval t = {0, 0};
     socklen_t len = sizeof(t);
-    int r = tmo_raw_getsockopt(fd, SOL_SOCKET, option_of(way), &t, &len);
+    int r = tmo_raw_getsockopt(fd, SOL_SOCKET, tmo_apply_timeo_option(way), &t, &len);
     return r < 0 ? r : (int64_t)t.s * 1000000 + t.us;
 }
 
-int tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
-                   bool always)
+unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan,
+                         enum tmo_way way, bool always)
 {
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->wait_ns[way],
+    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[way],
                                    tmo_slot_unpack_timeo(slot->app_timeo[way]), &ours);
-    unsigned flag = way == TMO_RECV ? TMO_SLOT_TIMED_RECV : TMO_SLOT_TIMED_SEND;
-    int r = 0;
-    if (ours || always)
-        r = tmo_apply_timeo(fd, way, us);
-    if (ours && r == 0)
-        tmo_slot_raise(slot, flag);
-    else
-        tmo_slot_lower(slot, flag);
-    return r;
+    int r = ours || always ? tmo_apply_timeo(fd, way, us) : 0;
+    return ours && r == 0 ? tmo_apply_flag(way) : 0;
 }
 
-void tmo_apply_waits(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, bool always)
+void tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
+                    bool always)
 {
-    (void)tmo_apply_wait(fd, slot, plan, TMO_RECV, always);
-    (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, always);
+    tmo_slot_change(slot, tmo_apply_flag(way), tmo_apply_timed(fd, slot, plan, way, always));
 }
 
 static int get_int(int fd, int level, int name)

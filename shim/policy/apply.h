@@ -6,21 +6,52 @@
 #define TMO_POLICY_APPLY_H
 
 #include "shim/policy/plan.h"
+#include "shim/sys/raw.h"
+
+/* The options that take the kernel's own long-sized struct timeval, whatever time_t the build or
+ * the program has: 20 and 21, but for a few architectures (asm/socket.h). */
+struct tmo_timeval {
+    long s, us;
+};
+
+static inline int tmo_apply_timeo_option(enum tmo_way way)
+{
+#ifdef SO_RCVTIMEO_OLD
+    return way == TMO_RECV ? SO_RCVTIMEO_OLD : SO_SNDTIMEO_OLD;
+#else
+    return way == TMO_RECV ? SO_RCVTIMEO : SO_SNDTIMEO;
+#endif
+}
 
 /* Sets SO_RCVTIMEO or SO_SNDTIMEO of FD to US microseconds (0: wait for ever). The kernel rounds
  * up to a timer tick (net/core/sock.c, sock_set_timeout). */
-int tmo_apply_timeo(int fd, enum tmo_way way, int64_t us);
+static inline int tmo_apply_timeo(int fd, enum tmo_way way, int64_t us)
+{
+    int64_t s = us / 1000000;
+    struct tmo_timeval t = {(long)s, (long)(us % 1000000)};
+    if (t.s != s) /* more than 68 years in 32 bits */
+        t = (struct tmo_timeval){INT32_MAX, 0};
+    return tmo_raw_setsockopt(fd, SOL_SOCKET, tmo_apply_timeo_option(way), &t, sizeof(t));
+}
 
 /* What it is now, in microseconds (0: for ever), or -errno. */
 int64_t tmo_apply_read_timeo(int fd, enum tmo_way way);
 
-/* Gives WAY of FD the timeout that PLAN and the program's own value make, and notes in SLOT whose
- * it is. ALWAYS: also where that is no timeout at all, because FD may have inherited one. */
-int tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
-                   bool always);
+/* The flag of a slot that says that the timeout of WAY is ours. */
+static inline unsigned tmo_apply_flag(enum tmo_way way)
+{
+    return way == TMO_RECV ? TMO_SLOT_TIMED_RECV : TMO_SLOT_TIMED_SEND;
+}
 
-/* Both ways. */
-void tmo_apply_waits(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, bool always);
+/* Gives WAY of FD the timeout that PLAN and the program's own value make. ALWAYS: also where that
+ * is no timeout at all, because FD may have inherited one. Returns tmo_apply_flag() if it is ours,
+ * else 0. */
+unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan,
+                         enum tmo_way way, bool always);
+
+/* The same, noted in SLOT. */
+void tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
+                    bool always);
 
 /* SO_KEEPALIVE and TCP_USER_TIMEOUT, for TCP. */
 void tmo_apply_options(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan);

@@ -5,16 +5,6 @@
 
 #include <limits.h>
 
-int64_t tmo_ns_to_us(int64_t ns)
-{
-    return ns / 1000 + (ns % 1000 != 0);
-}
-
-int64_t tmo_ns_to_ms(int64_t ns)
-{
-    return ns / 1000000 + (ns % 1000000 != 0);
-}
-
 static unsigned protos_of(int64_t list)
 {
     unsigned protos = 0;
@@ -36,6 +26,10 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .accept_ns = value[TMO_SET_ACCEPT],
         .linger_ns = value[TMO_SET_LINGER],
         .wait_ns = {value[TMO_SET_RECV], value[TMO_SET_SEND]},
+        .connect_us = tmo_ns_to_us(value[TMO_SET_CONNECT]),
+        .accept_us = tmo_ns_to_us(value[TMO_SET_ACCEPT]),
+        .wait_us = {tmo_ns_to_us(value[TMO_SET_RECV]), tmo_ns_to_us(value[TMO_SET_SEND])},
+        .options = value[TMO_SET_KEEPALIVE] != 0 || user_ms != 0,
         .mode = (enum tmo_mode)value[TMO_SET_MODE],
         .action = (enum tmo_action)value[TMO_SET_ACTION],
         .error = (int)value[TMO_SET_ERRNO],
@@ -43,19 +37,4 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .keepalive = tmo_keepalive_unpack(value[TMO_SET_KEEPALIVE]),
         .user_timeout_ms = user_ms < INT_MAX ? (unsigned)user_ms : INT_MAX,
     };
-}
-
-int64_t tmo_plan_timeo_us(const struct tmo_plan *plan, int64_t limit_ns, int64_t app_us,
-                          bool *ret_ours)
-{
-    int64_t limit_us = tmo_ns_to_us(limit_ns);
-    bool ours = limit_us != 0;
-    if (ours && app_us != 0) {
-        if (plan->mode == TMO_MODE_CAP)
-            ours = limit_us < app_us;
-        else if (plan->mode == TMO_MODE_FILL)
-            ours = false;
-    }
-    *ret_ours = ours;
-    return ours ? limit_us : app_us;
 }

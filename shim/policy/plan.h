@@ -12,8 +12,10 @@
 enum tmo_way { TMO_RECV, TMO_SEND };
 
 struct tmo_plan {
-    int64_t connect_ns, accept_ns, linger_ns; /* 0 = no limit */
-    int64_t wait_ns[2];                       /* recv, send, by enum tmo_way */
+    int64_t connect_ns, accept_ns, linger_ns;  /* 0 = no limit */
+    int64_t wait_ns[2];                        /* recv, send, by enum tmo_way */
+    int64_t connect_us, accept_us, wait_us[2]; /* the same as the kernel takes them */
+    bool options;                              /* anything to be set beside the timeouts */
     enum tmo_mode mode;
     enum tmo_action action;
     int error;       /* errno that the program is told; 0 = what the kernel gave */
@@ -31,13 +33,32 @@ static inline int tmo_plan_covers(const struct tmo_plan *plan, enum tmo_proto pr
     return plan->protos >> proto & 1;
 }
 
-/* The timeout (us) that WAY of a socket is to have, given the program's own (us, 0 = none) and
- * what MODE makes of the two. *RET_OURS says whether it is our limit that will expire. */
-int64_t tmo_plan_timeo_us(const struct tmo_plan *plan, int64_t limit_ns, int64_t app_us,
-                          bool *ret_ours);
-
 /* Whole microseconds and milliseconds, rounded up: a limit never becomes 0, "for ever". */
-int64_t tmo_ns_to_us(int64_t ns);
-int64_t tmo_ns_to_ms(int64_t ns);
+static inline int64_t tmo_ns_to_us(int64_t ns)
+{
+    return ns / 1000 + (ns % 1000 != 0);
+}
+
+static inline int64_t tmo_ns_to_ms(int64_t ns)
+{
+    return ns / 1000000 + (ns % 1000000 != 0);
+}
+
+/* The timeout (us) that a socket is to have for the limit LIMIT_US, given the program's own (us;
+ * 0 = none) and what `mode` makes of the two. *RET_OURS says whether it is our limit that will
+ * expire. */
+static inline int64_t tmo_plan_timeo_us(const struct tmo_plan *plan, int64_t limit_us,
+                                        int64_t app_us, bool *ret_ours)
+{
+    bool ours = limit_us != 0;
+    if (ours && app_us != 0) {
+        if (plan->mode == TMO_MODE_CAP)
+            ours = limit_us < app_us;
+        else if (plan->mode == TMO_MODE_FILL)
+            ours = false;
+    }
+    *ret_ours = ours;
+    return ours ? limit_us : app_us;
+}
 
 #endif

@@ -9,11 +9,10 @@
 
 unsigned char tmo_track_hot[TMO_HOT_SIZE];
 
-#define CHUNK  1024u
-#define CHUNKS 1024u
+#define CHUNK TMO_TRACK_CHUNK
 
-static uint32_t *fd_chunk[TMO_TRACK_FDS / CHUNK]; /* fd -> slot number + 1; 0 = not ours */
-static struct tmo_slot *slot_chunk[CHUNKS];
+uint32_t *tmo_track_cells[TMO_TRACK_FDS / CHUNK];
+struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
 static uint32_t slots_used; /* slots handed out so far, without those from the free list */
 static uint64_t free_head;  /* low half: slot number + 1, high half: a tag against ABA */
 static int highest = -1;    /* no descriptor above was ever ours */
@@ -35,9 +34,9 @@ static void *chunk(void **where, size_t size)
     return there;
 }
 
-static struct tmo_slot *slot_at(uint32_t number)
+static inline struct tmo_slot *slot_at(uint32_t number)
 {
-    return &__atomic_load_n(&slot_chunk[number / CHUNK], __ATOMIC_ACQUIRE)[number % CHUNK];
+    return &__atomic_load_n(&tmo_track_slots[number / CHUNK], __ATOMIC_ACQUIRE)[number % CHUNK];
 }
 
 /* A free slot's number + 1, or 0. */
@@ -52,8 +51,8 @@ static uint32_t take_slot(void)
             return (uint32_t)head;
     }
     uint32_t number = __atomic_fetch_add(&slots_used, 1, __ATOMIC_RELAXED);
-    if (number >= CHUNK * CHUNKS ||
-        chunk((void **)&slot_chunk[number / CHUNK], CHUNK * sizeof(struct tmo_slot)) == NULL) {
+    if (number >= TMO_TRACK_FDS ||
+        chunk((void **)&tmo_track_slots[number / CHUNK], CHUNK * sizeof(struct tmo_slot)) == NULL) {
         __atomic_fetch_sub(&slots_used, 1, __ATOMIC_RELAXED);
         return 0;
     }
@@ -71,17 +70,17 @@ static void free_slot(uint32_t number_1)
 }
 
 /* Where FD's slot number is kept, or NULL. */
-static uint32_t *cell(int fd, bool make)
+static inline uint32_t *cell(int fd, bool make)
 {
     if (fd < 0 || fd >= TMO_TRACK_FDS)
         return NULL;
-    uint32_t **where = &fd_chunk[(unsigned)fd / CHUNK];
+    uint32_t **where = &tmo_track_cells[(unsigned)fd / CHUNK];
     uint32_t *cells = make ? chunk((void **)where, CHUNK * sizeof(uint32_t))
                            : __atomic_load_n(where, __ATOMIC_ACQUIRE);
     return cells != NULL ? &cells[(unsigned)fd % CHUNK] : NULL;
 }
 
-static void put_hot(int fd, enum tmo_hot hot)
+static inline void put_hot(int fd, enum tmo_hot hot)
 {
     unsigned char *byte = &tmo_track_hot[(uint16_t)fd];
     if (fd >= TMO_HOT_SIZE && hot != TMO_HOT_NONE)
@@ -103,24 +102,14 @@ static void raise_highest(int fd)
         continue;
 }
 
-struct tmo_slot *tmo_track_slot(int fd)
+struct tmo_slot *tmo_track_add(int fd)
 {
-    uint32_t *at = cell(fd, false);
-    uint32_t number_1 = at != NULL ? __atomic_load_n(at, __ATOMIC_ACQUIRE) : 0;
-    return number_1 != 0 ? slot_at(number_1 - 1) : NULL;
-}
-
-struct tmo_slot *tmo_track_add(int fd, const struct tmo_slot *slot)
-{
-    struct tmo_slot old;
-    (void)tmo_track_drop(fd, &old);
     uint32_t *at = cell(fd, true);
     uint32_t number_1 = at != NULL ? take_slot() : 0;
     if (number_1 == 0)
         return NULL;
     struct tmo_slot *there = slot_at(number_1 - 1);
-    *there = *slot;
-    there->refs = 1;
+    *there = (struct tmo_slot){.refs = 1};
     raise_highest(fd);
     __atomic_store_n(at, number_1, __ATOMIC_RELEASE);
     return there;
@@ -128,8 +117,7 @@ struct tmo_slot *tmo_track_add(int fd, const struct tmo_slot *slot)
 
 void tmo_track_share(int from, int to)
 {
-    struct tmo_slot old;
-    (void)tmo_track_drop(to, &old);
+    tmo_track_drop(to);
     uint32_t *source = cell(from, false), *target = cell(to, true);
     uint32_t number_1 = source != NULL ? __atomic_load_n(source, __ATOMIC_ACQUIRE) : 0;
     if (number_1 == 0 || target == NULL)
@@ -140,28 +128,25 @@ void tmo_track_share(int from, int to)
     put_hot(to, from < TMO_HOT_SIZE ? (enum tmo_hot)tmo_hot(from) : TMO_HOT_SLOW);
 }
 
-bool tmo_track_drop(int fd, struct tmo_slot *ret)
+void tmo_track_drop(int fd)
 {
     uint32_t *at = cell(fd, false);
     uint32_t number_1 = at != NULL ? __atomic_exchange_n(at, 0, __ATOMIC_ACQ_REL) : 0;
     if (number_1 == 0)
-        return false;
+        return;
     put_hot(fd, TMO_HOT_NONE);
     struct tmo_slot *slot = slot_at(number_1 - 1);
     /* The only one that led there is gone already: nobody else can count. */
     if (__atomic_load_n(&slot->refs, __ATOMIC_ACQUIRE) != 1 &&
         __atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
-        return false;
-    *ret = *slot;
+        return;
+    if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
+        tmo_track_free_text(slot->peer_path);
     free_slot(number_1);
-    return true;
 }
 
-void tmo_track_set_hot(int fd, enum tmo_hot hot)
+void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot)
 {
-    struct tmo_slot *slot = tmo_track_slot(fd);
-    if (slot == NULL)
-        return;
     put_hot(fd, hot);
     if (__atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
         return;

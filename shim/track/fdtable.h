@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What a data call on a descriptor has to do. */
 enum tmo_hot {
@@ -35,23 +36,44 @@ static inline unsigned tmo_hot(int fd)
 /* Descriptors from here on are left alone (fs.nr_open is 1,048,576 by default). */
 #define TMO_TRACK_FDS (1 << 20)
 
-/* The slot of FD, or NULL if FD is not ours. */
-struct tmo_slot *tmo_track_slot(int fd);
+/* Descriptor -> slot number + 1 (0 = not ours), and slot number -> slot, in chunks that are made
+ * when they are first needed. For tmo_track_slot() only. */
+#define TMO_TRACK_CHUNK 1024u
+extern uint32_t *tmo_track_cells[TMO_TRACK_FDS / TMO_TRACK_CHUNK]
+    __attribute__((visibility("hidden")));
+extern struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / TMO_TRACK_CHUNK]
+    __attribute__((visibility("hidden")));
 
-/* Makes FD ours with a copy of *SLOT (whose refs is taken as 1). Whatever FD led to before is
- * dropped. Returns the slot, or NULL when there is no memory (FD is then not ours). The hot byte
- * stays NONE until tmo_track_set_hot(). */
-struct tmo_slot *tmo_track_add(int fd, const struct tmo_slot *slot);
+/* The slot of FD, or NULL if FD is not ours. */
+static inline struct tmo_slot *tmo_track_slot(int fd)
+{
+    if ((unsigned)fd >= TMO_TRACK_FDS)
+        return NULL;
+    uint32_t *cells =
+        __atomic_load_n(&tmo_track_cells[(unsigned)fd / TMO_TRACK_CHUNK], __ATOMIC_ACQUIRE);
+    if (cells == NULL)
+        return NULL;
+    uint32_t number = __atomic_load_n(&cells[(unsigned)fd % TMO_TRACK_CHUNK], __ATOMIC_ACQUIRE) - 1;
+    if (number == UINT32_MAX)
+        return NULL;
+    return &__atomic_load_n(&tmo_track_slots[number / TMO_TRACK_CHUNK],
+                            __ATOMIC_ACQUIRE)[number % TMO_TRACK_CHUNK];
+}
+
+/* Makes FD, which is not ours, ours. Returns its slot, all zero but for refs, to be filled in; or
+ * NULL when there is no memory (FD is then not ours). The hot byte stays NONE, so that nobody looks
+ * at the slot, until tmo_track_set_hot(). */
+struct tmo_slot *tmo_track_add(int fd);
 
 /* Lets TO lead to the slot of FROM too, with the same hot byte: dup(2). */
 void tmo_track_share(int from, int to);
 
-/* FD is ours no longer. Returns true if it was the last to lead to its slot, which is then copied
- * to *RET and freed; else *RET is untouched. */
-bool tmo_track_drop(int fd, struct tmo_slot *ret);
+/* FD is ours no longer. If it was the last to lead to its slot, that is freed, with the path that
+ * it kept. */
+void tmo_track_drop(int fd);
 
-/* Sets the hot byte of FD and of every other descriptor that leads to the same slot. */
-void tmo_track_set_hot(int fd, enum tmo_hot hot);
+/* Sets the hot byte of FD, which leads to SLOT, and of every other descriptor that does. */
+void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot);
 
 /* Sets the hot byte of FD alone, which need not be ours: guards our own descriptors. */
 void tmo_track_guard(int fd, bool guarded);

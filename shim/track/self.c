@@ -41,9 +41,9 @@ pid_t tmo_self_tid(void)
     return thread_id;
 }
 
-bool tmo_self_borrowed(void)
+bool tmo_self_is_other(void)
 {
-    return tmo_self.vforked && tmo_raw_getpid() != tmo_self.pid;
+    return tmo_raw_getpid() != tmo_self.pid;
 }
 
 void tmo_self_forked(void)

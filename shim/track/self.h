@@ -28,9 +28,15 @@ void tmo_self_start(void);
 /* The calling thread's id; asked of the kernel once a thread. */
 pid_t tmo_self_tid(void);
 
+/* Whether the calling process is not the one that tmo_self describes. One system call. */
+bool tmo_self_is_other(void);
+
 /* Whether we run in the memory of a process that is not the one we belong to: a vfork(2) child
  * before its exec. Nothing of ours may be touched then. Costs a system call only after a vfork. */
-bool tmo_self_borrowed(void);
+static inline bool tmo_self_borrowed(void)
+{
+    return tmo_self.vforked && tmo_self_is_other();
+}
 
 /* After fork(2): in the parent, in the child. */
 void tmo_self_forked(void);

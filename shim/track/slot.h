@@ -90,14 +90,27 @@ static inline unsigned tmo_slot_flags(const struct tmo_slot *slot)
     return __atomic_load_n(&slot->flags, __ATOMIC_RELAXED);
 }
 
+/* Of the flags in MASK, just those in FLAGS are set from now on. A locked instruction only where
+ * that is a change. */
+static inline void tmo_slot_change(struct tmo_slot *slot, unsigned mask, unsigned flags)
+{
+    uint16_t now = __atomic_load_n(&slot->flags, __ATOMIC_RELAXED), wanted;
+    do {
+        wanted = (uint16_t)((now & ~mask) | flags);
+        if (wanted == now)
+            return;
+    } while (!__atomic_compare_exchange_n(&slot->flags, &now, wanted, 1, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+}
+
 static inline void tmo_slot_raise(struct tmo_slot *slot, unsigned flags)
 {
-    __atomic_fetch_or(&slot->flags, (uint16_t)flags, __ATOMIC_RELAXED);
+    tmo_slot_change(slot, flags, flags);
 }
 
 static inline void tmo_slot_lower(struct tmo_slot *slot, unsigned flags)
 {
-    __atomic_fetch_and(&slot->flags, (uint16_t)~flags, __ATOMIC_RELAXED);
+    tmo_slot_change(slot, flags, 0);
 }
 
 /* A socket timeout in 32 bits: microseconds up to 35 minutes, above that milliseconds, marked by

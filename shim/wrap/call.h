@@ -6,6 +6,7 @@
 #ifndef TMO_WRAP_CALL_H
 #define TMO_WRAP_CALL_H
 
+#include "shim/track/self.h"
 #include "shim/wrap/wrap.h"
 
 struct tmo_call;
@@ -139,6 +140,11 @@ int tmo_state_error(const struct tmo_slot *slot);
 
 /* The slot of FD, or NULL if FD is not ours or this is a vfork(2) child, which must touch nothing.
  */
-struct tmo_slot *tmo_state_slot(int fd);
+static inline struct tmo_slot *tmo_state_slot(int fd)
+{
+    if (!tmo_current.active || tmo_self_borrowed())
+        return NULL;
+    return tmo_track_slot(fd);
+}
 
 #endif

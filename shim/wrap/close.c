@@ -23,13 +23,12 @@
 
 void tmo_close_forget(int fd, const char *reason)
 {
-    struct tmo_slot old, *slot = tmo_state_slot(fd);
+    struct tmo_slot *slot = tmo_state_slot(fd);
     if (slot == NULL)
         return;
     if (tmo_wants(TMO_EVENT_CLOSE) && __atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
         tmo_emit_close(fd, slot, reason);
-    if (tmo_track_drop(fd, &old))
-        tmo_made_forget(&old);
+    tmo_track_drop(fd);
 }
 
 void tmo_close_duplicated(int fd, int copy)
@@ -217,21 +216,19 @@ static void record_stdio(int fd, FILE *file, struct tmo_slot *slot)
 
 /* fclose(3) may have bytes to write yet, which belong into the record: the socket is asked by a
  * copy afterwards, which lives for that long only. */
-static int fclose_pending(int fd, FILE *file)
+static int fclose_pending(int fd, FILE *file, const struct tmo_slot *slot)
 {
-    struct tmo_slot old;
+    struct tmo_slot old = *slot;
     int copy = (int)TMO_RAW3(TMO_SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd + 1);
-    if (copy < 0 || !tmo_track_drop(fd, &old)) {
-        if (copy >= 0)
-            (void)tmo_raw_close(copy);
+    if (copy < 0) {
         tmo_close_forget(fd, "close");
         return tmo_real.fclose(file);
     }
+    tmo_track_drop(fd);
     int r = tmo_real.fclose(file);
     int e = errno;
     tmo_emit_close_by(copy, fd, &old, "close");
     (void)tmo_raw_close(copy);
-    tmo_made_forget(&old);
     errno = e;
     return r;
 }
@@ -247,8 +244,8 @@ int wrap_fclose(FILE *file)
     if (slot != NULL && slot->dir != TMO_DIR_LISTEN)
         record_stdio(fd, file, slot);
     if (slot != NULL && tmo_wants(TMO_EVENT_CLOSE) && __fpending(file) > 0 &&
-        __atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
-        return fclose_pending(fd, file);
+        slot->family != TMO_FAMILY_UNIX && __atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
+        return fclose_pending(fd, file, slot);
     tmo_close_forget(fd, "close");
     return tmo_real.fclose(file);
 }

@@ -109,8 +109,9 @@ static int attempt_expired(const struct attempt *a, int64_t waited_ns)
 /* Goes on with an attempt that a signal interrupted. Returns 0 or the errno. */
 static int wait_on(const struct attempt *a)
 {
+    int64_t end_ns = (a->start_ns != 0 ? a->start_ns : tmo_clock_ns()) + a->limit_ns;
     for (;;) {
-        int64_t left_ns = a->start_ns + a->limit_ns - tmo_clock_ns();
+        int64_t left_ns = end_ns - tmo_clock_ns();
         int r = left_ns > 0 ? tmo_raw_wait(a->fd, POLLOUT, left_ns) : tmo_raw_peek(a->fd, POLLOUT);
         if (r == -EINTR) {
             if (!tmo_judge_may_restart())
@@ -121,7 +122,7 @@ static int wait_on(const struct attempt *a)
             return EINPROGRESS;
         if (tmo_real.connect(a->fd, a->addr, a->len) == 0 || errno == EISCONN)
             return 0;
-        if (errno == EALREADY && tmo_clock_ns() - a->start_ns >= a->limit_ns)
+        if (errno == EALREADY && tmo_clock_ns() >= end_ns)
             return EINPROGRESS;
         if (errno != EINTR && errno != EALREADY)
             return errno;
@@ -146,14 +147,12 @@ static int finish(const struct attempt *a, int error)
         tmo_made_connected(a->fd, slot, a->send_us);
         return 0;
     }
-    int64_t took_ns = tmo_clock_ns() - a->start_ns;
     if (error == EINTR && a->limit_ns != 0 && slot->app_timeo[TMO_SEND] == 0 &&
-        tmo_judge_may_restart()) {
+        tmo_judge_may_restart())
         error = wait_on(a);
-        took_ns = tmo_clock_ns() - a->start_ns;
-    }
+    int64_t took_ns = a->start_ns != 0 ? tmo_clock_ns() - a->start_ns : a->limit_ns;
     if (is_expiry(a, error, took_ns)) {
-        (void)tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+        tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
         error = attempt_expired(a, took_ns);
         record_connect(a, error, took_ns);
         tmo_state_rehot(a->fd, slot);
@@ -166,7 +165,7 @@ static int finish(const struct attempt *a, int error)
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
         tmo_made_connected(a->fd, slot, a->send_us);
     else if (a->limit_ns != 0)
-        (void)tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+        tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
     record_connect(a, error, took_ns);
     return error;
 }
@@ -196,20 +195,21 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
     if (!tmo_proto_is_stream(slot->proto) || slot->dir == TMO_DIR_LISTEN)
         return connect_other(&a);
     bool ours;
-    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.connect_ns,
+    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.connect_us,
                                    tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
     if ((flags & TMO_SLOT_DRAIN) != 0)
         tmo_end_attempt(fd, slot); /* shut down is still connected */
-    if (!under_way)
+    if (!under_way && tmo_current.plan.options)
         tmo_apply_options(fd, slot, &tmo_current.plan);
     if (ours && (flags & TMO_SLOT_NONBLOCK) == 0 && tmo_apply_timeo(fd, TMO_SEND, us) == 0) {
         a.limit_ns = tmo_current.plan.connect_ns;
         a.send_us = us;
     }
-    /* Without a log a tick early is good enough, at a tenth of the price. */
-    a.start_ns = tmo_current.logs ? tmo_clock_ns() : tmo_clock_coarse_ns();
+    /* Without a log nobody will know how long it took: no clock, then. */
+    a.start_ns = tmo_current.logs ? tmo_clock_ns() : 0;
     int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
-    if (error == EINPROGRESS && a.limit_ns != 0 && tmo_raw_is_nonblocking(fd) > 0) {
+    if ((error == EINPROGRESS || error == EAGAIN) && a.limit_ns != 0 &&
+        tmo_raw_is_nonblocking(fd) > 0) {
         tmo_slot_raise(slot, TMO_SLOT_NONBLOCK);
         a.limit_ns = 0;
     }
@@ -223,7 +223,7 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
             error = finish(&a, error);
         }
     } else if (a.limit_ns != 0) {
-        (void)tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, true);
+        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, true);
     }
     errno = error != 0 ? error : e;
     return error != 0 ? -1 : 0;
@@ -254,7 +254,7 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
     bool deferred = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0; /* TCP_FASTOPEN_CONNECT */
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->connect_ns,
+    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us,
                                    tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
     if (ours && blocking && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0) {
         a.limit_ns = plan->connect_ns;
@@ -280,13 +280,13 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
         if (n > 0 || n == -EINPROGRESS)
             tmo_made_connected(call->fd, slot, a.send_us);
         else if (a.limit_ns != 0)
-            (void)tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
+            tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
         tmo_state_rehot(call->fd, slot);
         if (!deferred)
             record_connect(&a, n < 0 ? (int)-n : 0, took_ns);
         return n;
     }
-    (void)tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
+    tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
     int error = attempt_expired(&a, took_ns);
     record_connect(&a, error, took_ns);
     tmo_state_rehot(call->fd, slot);
@@ -301,7 +301,7 @@ int wrap_listen(int fd, int backlog)
     if (slot == NULL)
         return tmo_real.listen(fd, backlog);
     if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
-        (void)tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
+        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
     int r = tmo_real.listen(fd, backlog);
     if (r != 0 || slot->dir == TMO_DIR_LISTEN)
         return r;

@@ -13,14 +13,16 @@
 #include <string.h>
 #include <sys/un.h>
 
-static struct tmo_slot fresh(enum tmo_proto proto, enum tmo_family family, bool nonblocking)
+/* A slot for FD; its birth is when it connects, listens, or is taken up. NULL: no memory. */
+static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family family, unsigned flags)
 {
-    struct tmo_slot slot = {
-        .proto = proto & 7,
-        .family = family & 3,
-        .flags = nonblocking ? TMO_SLOT_NONBLOCK : 0,
-    };
-    return slot; /* its birth is when it connects, listens, or is taken up */
+    struct tmo_slot *slot = tmo_track_add(fd);
+    if (slot == NULL)
+        return NULL;
+    slot->proto = proto & 7;
+    slot->family = family & 3;
+    slot->flags = (uint16_t)flags;
+    return slot;
 }
 
 static void set_born_now(struct tmo_slot *slot)
@@ -32,27 +34,12 @@ static void set_born_now(struct tmo_slot *slot)
  * we do not see. */
 static void drop_stale(int fd)
 {
-    struct tmo_slot old, *there = tmo_track_slot(fd);
+    struct tmo_slot *there = tmo_hot(fd) != TMO_HOT_NONE ? tmo_track_slot(fd) : NULL;
     if (there == NULL)
         return;
     if (there->refs == 1)
         tmo_emit_close(fd, there, NULL);
-    if (tmo_track_drop(fd, &old))
-        tmo_made_forget(&old);
-}
-
-static struct tmo_slot *take_up(int fd, const struct tmo_slot *slot)
-{
-    struct tmo_slot *there = tmo_track_add(fd, slot);
-    if (there != NULL)
-        tmo_state_rehot(fd, there);
-    return there;
-}
-
-void tmo_made_forget(const struct tmo_slot *slot)
-{
-    if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
-        tmo_track_free_text(slot->peer_path);
+    tmo_track_drop(fd);
 }
 
 void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
@@ -92,15 +79,19 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
     enum tmo_family family = domain == AF_INET6  ? TMO_FAMILY_6
                              : domain == AF_UNIX ? TMO_FAMILY_UNIX
                                                  : TMO_FAMILY_4;
-    struct tmo_slot slot = fresh(proto, family, (type & SOCK_NONBLOCK) != 0);
+    struct tmo_slot *slot =
+        fresh(fd, proto, family, (type & SOCK_NONBLOCK) != 0 ? TMO_SLOT_NONBLOCK : 0);
+    if (slot == NULL)
+        return;
     /* Datagram sockets and pairs may wait as they are; streams only when they are connected. */
     if (pair || !tmo_proto_is_stream(proto)) {
-        slot.flags |= TMO_SLOT_CONNECTED;
-        slot.dir = TMO_DIR_OUT;
-        set_born_now(&slot);
-        tmo_apply_waits(fd, &slot, &tmo_current.plan, false);
+        slot->flags |= TMO_SLOT_CONNECTED;
+        slot->dir = TMO_DIR_OUT;
+        set_born_now(slot);
+        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_RECV, false);
+        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
     }
-    (void)take_up(fd, &slot);
+    tmo_state_rehot(fd, slot);
 }
 
 /* What was accepted from a listener of ours inherits SO_SNDTIMEO, which had our value before the
@@ -110,12 +101,13 @@ static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot 
     const struct tmo_plan *plan = &tmo_current.plan;
     unsigned from = tmo_slot_flags(listener);
     bool any = plan->accept_ns != 0 || plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0;
-    (void)tmo_apply_wait(fd, slot, plan, TMO_RECV, any);
+    unsigned timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, any);
     if ((from & TMO_SLOT_TIMED_SEND) != 0 && (from & TMO_SLOT_SHARED) == 0 &&
         slot->proto == TMO_TCP)
-        tmo_slot_raise(slot, TMO_SLOT_TIMED_SEND);
+        timed |= TMO_SLOT_TIMED_SEND;
     else
-        (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, any);
+        timed |= tmo_apply_timed(fd, slot, plan, TMO_SEND, any);
+    slot->flags |= (uint16_t)timed; /* nobody else knows the socket yet */
 }
 
 void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr *addr,
@@ -123,18 +115,22 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
 {
     const struct tmo_plan *plan = &tmo_current.plan;
     drop_stale(fd);
-    struct tmo_slot slot = fresh(listener->proto, listener->family, (flags & SOCK_NONBLOCK) != 0);
-    slot.dir = TMO_DIR_IN;
-    slot.flags |= TMO_SLOT_CONNECTED;
-    /* A tick early at most, at a tenth of the price. */
-    tmo_slot_set_born_us(&slot, (uint64_t)tmo_clock_coarse_ns() / 1000);
-    if (tmo_proto_is_tcp(slot.proto)) /* inherited, as of the handshake; not by unix sockets */
-        memcpy(slot.app_timeo, listener->app_timeo, sizeof(slot.app_timeo));
+    unsigned nonblock = (flags & SOCK_NONBLOCK) != 0 ? TMO_SLOT_NONBLOCK : 0;
+    struct tmo_slot *slot =
+        fresh(fd, listener->proto, listener->family, TMO_SLOT_CONNECTED | nonblock);
+    if (slot == NULL)
+        return;
+    slot->dir = TMO_DIR_IN;
+    if (tmo_current.logs) /* else nobody will know; a tick early at most, at a tenth of the price */
+        tmo_slot_set_born_us(slot, (uint64_t)tmo_clock_coarse_ns() / 1000);
+    if (tmo_proto_is_tcp(slot->proto)) /* inherited, as of the handshake; not by unix sockets */
+        memcpy(slot->app_timeo, listener->app_timeo, sizeof(slot->app_timeo));
     if (len > 0)
-        tmo_made_peer(&slot, addr, len);
-    accepted_waits(fd, &slot, listener);
-    tmo_apply_options(fd, &slot, plan);
-    (void)take_up(fd, &slot);
+        tmo_made_peer(slot, addr, len);
+    accepted_waits(fd, slot, listener);
+    if (plan->options)
+        tmo_apply_options(fd, slot, plan);
+    tmo_state_rehot(fd, slot);
     if (tmo_current.logs)
         __atomic_fetch_add(&listener->listener.accepted, 1, __ATOMIC_RELAXED);
 }
@@ -142,23 +138,23 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
 void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
-    tmo_slot_raise(slot, TMO_SLOT_CONNECTED);
+    unsigned timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, false);
     slot->dir = TMO_DIR_OUT;
-    (void)tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->wait_ns[TMO_SEND],
+    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[TMO_SEND],
                                    tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
     if (ours && us == send_us) /* it is there already */
-        tmo_slot_raise(slot, TMO_SLOT_TIMED_SEND);
+        timed |= TMO_SLOT_TIMED_SEND;
     else
-        (void)tmo_apply_wait(fd, slot, plan, TMO_SEND, send_us != 0);
+        timed |= tmo_apply_timed(fd, slot, plan, TMO_SEND, send_us != 0);
+    tmo_slot_change(slot, TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND, timed | TMO_SLOT_CONNECTED);
     tmo_state_rehot(fd, slot);
 }
 
 void tmo_made_listener(int fd, struct tmo_slot *slot)
 {
     bool ours;
-    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.accept_ns,
+    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.accept_us,
                                    tmo_slot_unpack_timeo(slot->app_timeo[TMO_RECV]), &ours);
     slot->dir = TMO_DIR_LISTEN;
     if (ours && tmo_apply_timeo(fd, TMO_RECV, us) == 0)
@@ -193,7 +189,7 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
 {
     for (int way = TMO_RECV; way <= TMO_SEND; way++) {
         int64_t us = tmo_apply_read_timeo(fd, (enum tmo_way)way);
-        int64_t ours_us = tmo_ns_to_us(tmo_current.plan.wait_ns[way]);
+        int64_t ours_us = tmo_current.plan.wait_us[way];
         if (us > 0 && (us < ours_us || us > ours_us + 20000))
             slot->app_timeo[way] = tmo_slot_pack_timeo(us);
     }
@@ -202,34 +198,39 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
 void tmo_made_adopt(int fd, bool inherited)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
-    struct tmo_slot slot = fresh(TMO_OTHER, TMO_FAMILY_NONE, false);
+    struct tmo_slot found = {.refs = 0};
     struct sockaddr_storage peer;
     socklen_t len = sizeof(peer);
 
     drop_stale(fd);
-    if (tmo_apply_identify(fd, &slot) < 0 || !tmo_plan_covers(plan, slot.proto))
+    if (tmo_apply_identify(fd, &found) < 0 || !tmo_plan_covers(plan, found.proto))
         return;
-    set_born_now(&slot);
-    slot.flags = TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0);
+    struct tmo_slot *slot = fresh(fd, found.proto, found.family,
+                                  TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0u));
+    if (slot == NULL)
+        return;
+    set_born_now(slot);
     if (tmo_raw_is_nonblocking(fd) > 0)
-        slot.flags |= TMO_SLOT_NONBLOCK;
+        slot->flags |= TMO_SLOT_NONBLOCK;
     if (plan->mode != TMO_MODE_FORCE)
-        read_app_timeo(fd, &slot);
+        read_app_timeo(fd, slot);
+    bool stream = tmo_proto_is_stream(slot->proto);
     if (get_int(fd, SO_ACCEPTCONN) != 0) {
-        tmo_made_listener(fd, &slot);
-    } else if (!tmo_proto_is_stream(slot.proto) ||
-               TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {
-        if (tmo_proto_is_stream(slot.proto))
-            tmo_made_peer(&slot, (struct sockaddr *)&peer, len);
+        tmo_made_listener(fd, slot);
+    } else if (!stream || TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {
+        if (stream)
+            tmo_made_peer(slot, (struct sockaddr *)&peer, len);
         /* Who connected is not told; a server's port is mostly the lower one. */
-        slot.dir = slot.family == TMO_FAMILY_UNIX || local_port(fd) < slot.peer_port ? TMO_DIR_IN
-                                                                                     : TMO_DIR_OUT;
-        slot.flags |= TMO_SLOT_CONNECTED;
-        tmo_apply_waits(fd, &slot, plan, false);
-        tmo_apply_options(fd, &slot, plan);
+        slot->dir = slot->family == TMO_FAMILY_UNIX || local_port(fd) < slot->peer_port
+                        ? TMO_DIR_IN
+                        : TMO_DIR_OUT;
+        slot->flags |= TMO_SLOT_CONNECTED;
+        tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
+        tmo_apply_wait(fd, slot, plan, TMO_SEND, false);
+        tmo_apply_options(fd, slot, plan);
         tmo_apply_linger(fd, plan);
     }
-    (void)take_up(fd, &slot);
+    tmo_state_rehot(fd, slot);
 }
 
 void tmo_made_received(const struct msghdr *msg)

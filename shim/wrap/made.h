@@ -31,7 +31,4 @@ void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us);
 /* Gives the listener FD the limit of accept, as MODE says. */
 void tmo_made_listener(int fd, struct tmo_slot *slot);
 
-/* Forgets SLOT, a copy of one that was dropped: gives back what it held. */
-void tmo_made_forget(const struct tmo_slot *slot);
-
 #endif

@@ -54,9 +54,9 @@ static void follow_timeo(int fd, struct tmo_slot *slot, enum tmo_way way)
         if (way == TMO_RECV)
             tmo_made_listener(fd, slot);
         else
-            (void)tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
+            tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
     } else if ((tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0) {
-        (void)tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
+        tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
     }
     tmo_state_rehot(fd, slot);
 }

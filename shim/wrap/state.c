@@ -20,13 +20,6 @@
     (TMO_SLOT_ENDED | TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND | TMO_SLOT_EXPIRED |                   \
      TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN)
 
-struct tmo_slot *tmo_state_slot(int fd)
-{
-    if (!tmo_current.active || tmo_self_borrowed())
-        return NULL;
-    return tmo_track_slot(fd);
-}
-
 void tmo_state_rehot(int fd, const struct tmo_slot *slot)
 {
     unsigned flags = tmo_slot_flags(slot);
@@ -36,7 +29,7 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
         hot = TMO_HOT_SLOW;
     else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
         hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
-    tmo_track_set_hot(fd, hot);
+    tmo_track_set_hot(fd, slot, hot);
 }
 
 int tmo_state_error(const struct tmo_slot *slot)
