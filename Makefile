@@ -183,6 +183,8 @@ check-unit: $(if $(T),$(filter %/$(T),$(UNIT_BIN)),$(UNIT_BIN))
 
 check-source: all
 	$(Q)sh tests/source/rules.sh $(LIBRARY)
+	$(Q)! $(TABLE) markdown | grep -vxFf README.md || \
+	    { echo "README.md: these rows of the settings are not in its table" >&2; exit 1; }
 
 check-bats: all programs
 	$(if $(CHOSEN),$(Q)$(TEST_ENV) bats --timing $(if $(F),--filter '$(F)') $(CHOSEN))

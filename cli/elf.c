@@ -115,7 +115,7 @@ static int fetch_dynamic(const struct file *f, uint64_t at, uint64_t *ret_tag, u
 static uint64_t file_offset(const struct file *f, uint64_t address)
 {
     for (unsigned i = 0; i < f->segment_count; i++) {
-        struct segment s;
+        struct segment s = {0};
         if (fetch_segment(f, i, &s) == 0 && s.type == PT_LOAD && address >= s.address &&
             address - s.address < s.size)
             return s.offset + (address - s.address);
@@ -183,7 +183,7 @@ static bool has_go_sections(const struct file *f)
         ".note.go.buildid", ".go.buildinfo", ".gopclntab",
         ".data.rel.ro.gopclntab", /* position-independent, before Go 1.26 */
     };
-    struct section names, s;
+    struct section names = {0}, s = {0};
 
     if (f->section_names >= f->section_count || fetch_section(f, f->section_names, &names) < 0)
         return false;
@@ -206,7 +206,7 @@ int tmo_cli_elf_read(int fd, struct tmo_elf *ret)
         unsigned char ident[EI_NIDENT];
         Elf32_Ehdr narrow;
         Elf64_Ehdr wide;
-    } header;
+    } header = {{0}};
     struct file f = {.fd = fd};
     struct tmo_elf elf = {.loader = TMO_LIBC_UNKNOWN};
 
@@ -238,7 +238,7 @@ int tmo_cli_elf_read(int fd, struct tmo_elf *ret)
 #undef FIELD
 
     for (unsigned i = 0; i < f.segment_count && i < TABLE_MAX; i++) {
-        struct segment s;
+        struct segment s = {0};
         if ((r = fetch_segment(&f, i, &s)) < 0)
             return r;
         if (s.type == PT_INTERP)

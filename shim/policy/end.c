@@ -51,7 +51,7 @@ bool tmo_end_is_same(int fd, const struct tmo_slot *slot)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } peer;
+    } peer = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
     if (slot->peer_port == 0 || slot->family == TMO_FAMILY_UNIX)
         return true; /* nothing to compare with */

@@ -40,7 +40,7 @@ static bool get_info(int fd, struct tcp_info *ret)
 
 int64_t tmo_judge_silent_ns(int fd, enum tmo_way way)
 {
-    struct tcp_info info;
+    struct tcp_info info = {.tcpi_state = 0};
     if (!get_info(fd, &info))
         return -1;
     if (way == TMO_RECV)

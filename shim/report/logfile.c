@@ -26,6 +26,7 @@
 
 static int look(int fd, const char *path, int flags, struct tmo_statx *ret)
 {
+    memset(ret, 0, sizeof(*ret)); /* whatever happens, no garbage */
     return (int)TMO_RAW5(SYS_statx, fd, path, DO_NOT_SYNC | flags, WANTED, ret);
 }
 

@@ -172,7 +172,7 @@ static int get_int(int fd, int name)
 
 static uint16_t local_port(int fd)
 {
-    struct sockaddr_storage local;
+    struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(local);
     if (TMO_RAW3(SYS_getsockname, fd, &local, &len) < 0)
         return 0;
@@ -199,7 +199,7 @@ void tmo_made_adopt(int fd, bool inherited)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
     struct tmo_slot found = {.refs = 0};
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
 
     drop_stale(fd);

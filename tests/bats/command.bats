@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2030,SC2031 # each test is a process of its own, as it should be
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a process of its own; command.bash sets stderr
 #
 # The command: which options it takes, what it puts into the environment of the program, what it
 # refuses. What it says of programs that the library cannot get into: reach.bats.
