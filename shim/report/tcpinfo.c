@@ -97,21 +97,6 @@ uint32_t tmo_tcpinfo_sacked(const struct tmo_tcpinfo *info)
     return (uint32_t)read_at(info, 28, 4);
 }
 
-uint32_t tmo_tcpinfo_last_data_sent_ms(const struct tmo_tcpinfo *info)
-{
-    return (uint32_t)read_at(info, 44, 4);
-}
-
-uint32_t tmo_tcpinfo_last_data_recv_ms(const struct tmo_tcpinfo *info)
-{
-    return (uint32_t)read_at(info, 52, 4);
-}
-
-uint32_t tmo_tcpinfo_last_ack_recv_ms(const struct tmo_tcpinfo *info)
-{
-    return (uint32_t)read_at(info, 56, 4);
-}
-
 int tmo_tcpinfo_was_established(const struct tmo_tcpinfo *info)
 {
     unsigned state = tmo_tcpinfo_state(info);

@@ -24,13 +24,10 @@ enum { TMO_TCP_ESTABLISHED = 1, TMO_TCP_SYN_SENT = 2, TMO_TCP_CLOSE = 7, TMO_TCP
  * 0. Signal-safe. errno is kept. One system call, 0.44 us. */
 int tmo_tcpinfo_get(int fd, struct tmo_tcpinfo *ret);
 
-/* Single fields, 0 where the kernel did not fill them in. Times in ms since. */
+/* Single fields, 0 where the kernel did not fill them in. */
 unsigned tmo_tcpinfo_state(const struct tmo_tcpinfo *info);
 uint32_t tmo_tcpinfo_unacked(const struct tmo_tcpinfo *info); /* LISTEN: the accept queue */
 uint32_t tmo_tcpinfo_sacked(const struct tmo_tcpinfo *info);  /* LISTEN: its limit */
-uint32_t tmo_tcpinfo_last_data_sent_ms(const struct tmo_tcpinfo *info);
-uint32_t tmo_tcpinfo_last_data_recv_ms(const struct tmo_tcpinfo *info);
-uint32_t tmo_tcpinfo_last_ack_recv_ms(const struct tmo_tcpinfo *info);
 
 /* Whether the connection was ever established, as far as its counters say. Before that the "last"
  * times are those since boot. */

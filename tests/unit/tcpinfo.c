@@ -125,10 +125,10 @@ static void check_lengths(void)
 
     struct tmo_tcpinfo old = {.len = 104};
     memset(old.bytes, 0xff, sizeof(old.bytes));
-    CHECK_EQ(tmo_tcpinfo_last_ack_recv_ms(&old), UINT32_MAX);
-    old.len = 59;
-    CHECK_EQ(tmo_tcpinfo_last_ack_recv_ms(&old), 0);
-    CHECK_EQ(tmo_tcpinfo_last_data_recv_ms(&old), UINT32_MAX);
+    CHECK_EQ(tmo_tcpinfo_sacked(&old), UINT32_MAX);
+    old.len = 31;
+    CHECK_EQ(tmo_tcpinfo_sacked(&old), 0);
+    CHECK_EQ(tmo_tcpinfo_unacked(&old), UINT32_MAX);
 }
 
 static void check_values(void)
@@ -216,7 +216,6 @@ static void check_socket(const char *row, int fd, unsigned state, bool establish
     CHECK_EQ(!has(&info, "\"last_data_sent_ms\":null,\"last_ack_sent_ms\":null,"
                          "\"last_data_recv_ms\":null,\"last_ack_recv_ms\":null,"),
              established);
-    CHECK(!established || tmo_tcpinfo_last_data_sent_ms(&info) < 2000);
     check_row = NULL;
 }
 
