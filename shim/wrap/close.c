@@ -62,6 +62,7 @@ TMO_ALIAS(__close, close);
 
 /* --- ranges ---------------------------------------------------------------------------------- */
 
+#ifdef __GLIBC__
 static void forget_range(unsigned first, unsigned last)
 {
     for (int fd = tmo_track_next(first > INT_MAX ? INT_MAX : (int)first);
@@ -69,7 +70,6 @@ static void forget_range(unsigned first, unsigned last)
         tmo_close_forget(fd, "close");
 }
 
-#ifdef __GLIBC__
 /* close_range, but for our own descriptor. */
 static int range_but_ours(unsigned first, unsigned last, int flags)
 {

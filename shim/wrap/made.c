@@ -237,8 +237,13 @@ void tmo_made_received(const struct msghdr *msg)
 {
     if (!tmo_current.active || tmo_self_borrowed())
         return;
-    struct msghdr *head = (struct msghdr *)(uintptr_t)msg; /* CMSG_NXTHDR(3) takes no const */
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(head); c != NULL; c = CMSG_NXTHDR(head, c)) {
+    const char *data = msg->msg_control;
+    size_t room = msg->msg_controllen, step;
+    for (size_t at = 0; at + sizeof(struct cmsghdr) <= room; at += step) {
+        const struct cmsghdr *c = (const struct cmsghdr *)(const void *)(data + at);
+        if (c->cmsg_len < sizeof(*c) || c->cmsg_len > room - at)
+            return;
+        step = (c->cmsg_len + sizeof(long) - 1) & ~(sizeof(long) - 1);
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -11,7 +11,7 @@
 #include "shim/wrap/close.h"
 #include "shim/wrap/made.h"
 
-#include <asm/ioctls.h>
+#include <sys/ioctl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>

@@ -196,7 +196,7 @@ static ssize_t __attribute__((noinline)) recvmsg_slow(int fd, struct msghdr *msg
     struct tmo_call rest = recvmsg_call(fd, msg, flags);
     ssize_t n = tmo_call_slow(&call);
     if (n > 0 && rest.counts && tmo_hot(fd) >= TMO_HOT_CHECK) {
-        rest.wanted = tmo_iov_bytes(msg->msg_iov, msg->msg_iovlen);
+        rest.wanted = tmo_iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen);
         n = tmo_call_after(&rest, n);
     }
     if (n >= 0 && msg->msg_controllen > 0)

@@ -119,7 +119,8 @@ static ssize_t make_vector(int fd, const struct iovec *iov, size_t count, size_t
     if (done > 0)
         return tmo_result(
             tmo_real.send(fd, (const char *)iov->iov_base + done, iov->iov_len - done, flags));
-    struct msghdr rest = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = count};
+    struct msghdr rest = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+                          .msg_iovlen = (__typeof__(((struct msghdr *)0)->msg_iovlen))count};
     return tmo_result(tmo_real.sendmsg(fd, &rest, flags));
 }
 
@@ -134,7 +135,7 @@ static ssize_t make_sendmsg(const struct tmo_call *c, size_t done, int more)
 {
     if (done == 0)
         return tmo_result(tmo_real.sendmsg(c->fd, c->msg, c->flags | more));
-    return make_vector(c->fd, c->msg->msg_iov, c->msg->msg_iovlen, done, c->flags | more);
+    return make_vector(c->fd, c->msg->msg_iov, (size_t)c->msg->msg_iovlen, done, c->flags | more);
 }
 
 static const struct tmo_kind kind_writev = {"writev", TMO_SEND, make_writev};
@@ -193,7 +194,7 @@ sendmsg_after(int fd, const struct msghdr *msg, int flags, ssize_t n)
     struct tmo_call call = tmo_call_of(&kind_sendmsg, fd, flags);
     call.msg = msg;
     if (n >= 0 || errno == EAGAIN || errno == EINTR)
-        call.wanted = tmo_iov_bytes(msg->msg_iov, msg->msg_iovlen);
+        call.wanted = tmo_iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen);
     return tmo_call_after(&call, n);
 }
 
@@ -213,7 +214,7 @@ ssize_t wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
     if (n >= 0) {
         const struct iovec *iov = msg->msg_iov;
         size_t bytes = 0;
-        for (size_t i = msg->msg_iovlen; i > 0; i--)
+        for (size_t i = (size_t)msg->msg_iovlen; i > 0; i--)
             bytes += iov++->iov_len;
         if (n == (ssize_t)bytes)
             return n;
