@@ -101,6 +101,22 @@ assert r == 0 and libc.close(fd) == -1' "$PEER_PORT" "$call"
     assert_closes close
 }
 
+@test "a wait inside stdio ends with an error, and is on record when the stream is closed" {
+    logged SOCKTMO_RECV=300ms -- "$FDS" "${connected[@]}" fdopen:a getc fclose
+    [[ $output == *"getc = -1 Resource temporarily unavailable"*"fclose = 0"* ]] || fail "getc"
+    [[ $(record timeout '[.limit, .call, .limit_ms, .timeouts] | join(" ")') == "recv stdio 300 1" ]] ||
+        fail "the timeout"
+    assert_between 300 780 "$(record timeout .waited_ms)" waited_ms
+    assert_closes close
+    [[ $(record close .timeouts) -eq 1 ]] || fail "timeouts"
+
+    rm log
+    peer_start close
+    logged SOCKTMO_RECV=300ms -- "$FDS" a=socket:tcp "connect:a:4/$PEER_PORT" fdopen:a getc fclose
+    [[ $output == *"getc = -2"* ]] || fail "the end of the stream"
+    assert_records timeout 0
+}
+
 @test "freopen over a connection, which we cannot see, is recorded as unseen" {
     alike -- "$FDS" "${connected[@]}" fdopen:a freopen:/dev/null b=socket:tcp close:b fclose
     assert_records close 1

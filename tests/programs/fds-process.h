@@ -171,6 +171,18 @@ static long do_fputs(char **word, char letter)
     return 0;
 }
 
+/* the byte that came; -1 for an error, -2 for an end */
+static long do_getc(char **word, char letter)
+{
+    int c = getc(stream);
+
+    (void)word;
+    (void)letter;
+    if (c != EOF)
+        return c;
+    return ferror(stream) != 0 ? -1 : -2;
+}
+
 static long do_fclose(char **word, char letter)
 {
     (void)word;

@@ -235,6 +235,7 @@ static const struct verb verbs[] = {
     {"drain", do_drain, NOTHING},
     {"fdopen", do_fdopen, ALL},
     {"fputs", do_fputs, ALL},
+    {"getc", do_getc, ALL},
     {"fclose", do_fclose, ALL},
     {"freopen", do_freopen, ALL},
     {"exec", do_exec, ALL},
