@@ -50,7 +50,7 @@ TRACK    = shim/track/fdtable.c shim/track/self.c
 POLICY   = shim/policy/apply.c shim/policy/end.c shim/policy/judge.c shim/policy/plan.c
 REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/report/put.c \
            shim/report/record.c shim/report/sink.c shim/report/tcpinfo.c
-WRAP     = shim/entry.c shim/wrap/call.c shim/wrap/close.c shim/wrap/connect.c shim/wrap/emit.c \
+WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c shim/wrap/connect.c shim/wrap/emit.c \
            shim/wrap/last.c shim/wrap/made.c shim/wrap/option.c shim/wrap/process.c \
            shim/wrap/recv.c shim/wrap/send.c shim/wrap/state.c shim/wrap/syscall.c \
            shim/wrap/vfork.c $(if $(SAN),,shim/sys/strings.c)

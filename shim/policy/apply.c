@@ -88,7 +88,9 @@ enum tmo_proto tmo_apply_proto(int domain, int type, int protocol)
 {
     type &= 0xf; /* SOCK_NONBLOCK and SOCK_CLOEXEC stand above; linux/net.h, SOCK_TYPE_MASK */
     if (domain == AF_UNIX)
-        return type == SOCK_DGRAM ? TMO_UNIX_DGRAM : TMO_UNIX_STREAM;
+        return type == SOCK_DGRAM       ? TMO_UNIX_DGRAM
+               : type == SOCK_SEQPACKET ? TMO_UNIX_SEQPACKET
+                                        : TMO_UNIX_STREAM;
     if (domain == AF_SMC)
         return TMO_SMC;
     if (domain != AF_INET && domain != AF_INET6)

@@ -27,7 +27,7 @@ static bool has_queued(int fd)
 
 enum tmo_end tmo_end_connection(int fd, const struct tmo_slot *slot)
 {
-    if (!tmo_proto_is_stream(slot->proto) || !tmo_end_is_same(fd, slot))
+    if (!tmo_proto_is_connected(slot->proto) || !tmo_end_is_same(fd, slot))
         return TMO_END_NOT;
     /* While another thread sleeps in a call on it, some kernels refuse with EBUSY: 4faeee0cf8a5 in
      * 6.4 and backports, until 419ce133ab92 in 6.7. */
@@ -57,9 +57,12 @@ bool tmo_end_is_same(int fd, const struct tmo_slot *slot)
         return true; /* nothing to compare with */
     if (TMO_RAW3(SYS_getpeername, fd, &peer, &len) < 0)
         return false;
+    /* To connect to the unspecified address is to connect to this host by another. */
+    static const uint8_t unspecified[16];
     if (slot->family == TMO_FAMILY_4)
-        return peer.any.sa_family == AF_INET && peer.v4.sin_addr.s_addr == slot->peer4 &&
-               peer.v4.sin_port == htons(slot->peer_port);
+        return peer.any.sa_family == AF_INET && peer.v4.sin_port == htons(slot->peer_port) &&
+               (slot->peer4 == INADDR_ANY || peer.v4.sin_addr.s_addr == slot->peer4);
     return peer.any.sa_family == AF_INET6 && peer.v6.sin6_port == htons(slot->peer_port) &&
-           memcmp(&peer.v6.sin6_addr, slot->peer6, sizeof(slot->peer6)) == 0;
+           (memcmp(slot->peer6, unspecified, sizeof(unspecified)) == 0 ||
+            memcmp(&peer.v6.sin6_addr, slot->peer6, sizeof(slot->peer6)) == 0);
 }

@@ -10,12 +10,14 @@
 #include <signal.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 bool tmo_judge_timed(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
                      int flags)
 {
     unsigned timed = way == TMO_RECV ? TMO_SLOT_TIMED_RECV : TMO_SLOT_TIMED_SEND;
-    if ((tmo_slot_flags(slot) & timed) == 0 || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0)
+    if ((tmo_slot_flags(slot) & timed) == 0 ||
+        (flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) != 0)
         return false;
     int nonblocking = tmo_raw_is_nonblocking(fd);
     if (nonblocking > 0)
@@ -52,6 +54,21 @@ int64_t tmo_judge_silent_ns(int fd, enum tmo_way way)
     uint32_t ms = info.tcpi_last_data_sent > info.tcpi_last_ack_recv ? info.tcpi_last_data_sent
                                                                      : info.tcpi_last_ack_recv;
     return (int64_t)ms * TMO_NS_PER_MS;
+}
+
+int tmo_judge_moved(int fd, enum tmo_way way, uint64_t bytes)
+{
+    /* Offsets in struct tcp_info; netinet/tcp.h ends before. include/uapi/linux/tcp.h */
+    enum { BYTES_RECEIVED = 128, NOTSENT_BYTES = 144, BYTES_SENT = 200, END = 208 };
+    unsigned char info[END] = {0};
+    socklen_t len = sizeof(info);
+    uint64_t moved;
+    uint32_t notsent;
+    if (tmo_raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) < 0 || len < sizeof(info))
+        return -1;
+    memcpy(&moved, info + (way == TMO_RECV ? BYTES_RECEIVED : BYTES_SENT), sizeof(moved));
+    memcpy(&notsent, info + NOTSENT_BYTES, sizeof(notsent));
+    return moved + (way == TMO_SEND ? notsent : 0) >= bytes;
 }
 
 /* The kernel's struct sigaction: handler, flags, then what we do not look at; its size is that of

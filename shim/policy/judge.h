@@ -19,6 +19,10 @@ bool tmo_judge_timed(int fd, struct tmo_slot *slot, const struct tmo_plan *plan,
  * What it counts as taking: see judge.c. */
 int64_t tmo_judge_silent_ns(int fd, enum tmo_way way);
 
+/* Whether BYTES may have moved on the connection FD in WAY, by the kernel's count: a connection
+ * that took the number of the one they moved on has moved less. -1: the kernel does not tell. */
+int tmo_judge_moved(int fd, enum tmo_way way, uint64_t bytes);
+
 /* Whether a wait that a signal interrupted may go on, because no handler is installed that lacks
  * SA_RESTART. The kernel does not restart socket calls that have a timeout (signal(7)), so that a
  * wait which would have gone on bare comes back with EINTR; whose signal it was is not told.

@@ -13,7 +13,7 @@ static unsigned protos_of(int64_t list)
     if ((list & (TMO_PROTO_UDP | TMO_PROTO_ALL)) != 0)
         protos |= 1u << TMO_UDP;
     if ((list & (TMO_PROTO_UNIX | TMO_PROTO_ALL)) != 0)
-        protos |= 1u << TMO_UNIX_STREAM | 1u << TMO_UNIX_DGRAM;
+        protos |= 1u << TMO_UNIX_STREAM | 1u << TMO_UNIX_DGRAM | 1u << TMO_UNIX_SEQPACKET;
     return protos;
 }
 

@@ -7,6 +7,7 @@
 
 #include "shim/sys/libc.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -64,6 +65,13 @@ static inline int tmo_raw_setsockopt(int fd, int level, int name, const void *va
 int tmo_raw_close(int fd);
 pid_t tmo_raw_getpid(void);
 pid_t tmo_raw_gettid(void);
+
+/* Whether the 8 bytes at ADDRESS, which may be a bad pointer of the program's, can be read. By a
+ * call that reads them and then refuses: rt_sigprocmask with an unknown HOW (kernel/signal.c). */
+static inline bool tmo_raw_can_read_8(const void *address)
+{
+    return address != NULL && TMO_RAW4(SYS_rt_sigprocmask, 99, address, 0, 8) == -EINVAL;
+}
 
 /* SIZE bytes of zeroed private memory from the kernel, or NULL. */
 void *tmo_raw_map(size_t size);

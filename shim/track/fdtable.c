@@ -109,7 +109,7 @@ struct tmo_slot *tmo_track_add(int fd)
     if (number_1 == 0)
         return NULL;
     struct tmo_slot *there = slot_at(number_1 - 1);
-    *there = (struct tmo_slot){.refs = 1};
+    *there = (struct tmo_slot){.refs = 1, .generation = there->generation + 1};
     raise_highest(fd);
     __atomic_store_n(at, number_1, __ATOMIC_RELEASE);
     return there;
@@ -122,27 +122,55 @@ void tmo_track_share(int from, int to)
     uint32_t number_1 = source != NULL ? __atomic_load_n(source, __ATOMIC_ACQUIRE) : 0;
     if (number_1 == 0 || target == NULL)
         return;
-    __atomic_fetch_add(&slot_at(number_1 - 1)->refs, 1, __ATOMIC_RELAXED);
+    struct tmo_slot *slot = slot_at(number_1 - 1);
+    if (__atomic_fetch_add(&slot->refs, 1, __ATOMIC_RELAXED) >= UINT16_MAX - 64) {
+        __atomic_fetch_sub(&slot->refs, 1, __ATOMIC_RELAXED);
+        return; /* more copies than can be counted: this one is not ours */
+    }
     raise_highest(to);
     __atomic_store_n(target, number_1, __ATOMIC_RELEASE);
     put_hot(to, from < TMO_HOT_SIZE ? (enum tmo_hot)tmo_hot(from) : TMO_HOT_SLOW);
 }
 
-void tmo_track_drop(int fd)
+struct tmo_slot *tmo_track_leave(int fd)
 {
     uint32_t *at = cell(fd, false);
     uint32_t number_1 = at != NULL ? __atomic_exchange_n(at, 0, __ATOMIC_ACQ_REL) : 0;
     if (number_1 == 0)
-        return;
+        return NULL;
     put_hot(fd, TMO_HOT_NONE);
     struct tmo_slot *slot = slot_at(number_1 - 1);
     /* The only one that led there is gone already: nobody else can count. */
     if (__atomic_load_n(&slot->refs, __ATOMIC_ACQUIRE) != 1 &&
         __atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
-        return;
+        return NULL;
+    return slot;
+}
+
+static uint32_t number_of(const struct tmo_slot *slot)
+{
+    for (uint32_t i = 0; i < TMO_TRACK_FDS / CHUNK; i++) {
+        const struct tmo_slot *first = __atomic_load_n(&tmo_track_slots[i], __ATOMIC_ACQUIRE);
+        if (first != NULL && slot >= first && slot < first + CHUNK)
+            return i * CHUNK + (uint32_t)(slot - first);
+    }
+    return UINT32_MAX;
+}
+
+void tmo_track_free(struct tmo_slot *slot)
+{
     if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
         tmo_track_free_text(slot->peer_path);
-    free_slot(number_1);
+    uint32_t number = number_of(slot);
+    if (number != UINT32_MAX)
+        free_slot(number + 1);
+}
+
+void tmo_track_drop(int fd)
+{
+    struct tmo_slot *slot = tmo_track_leave(fd);
+    if (slot != NULL)
+        tmo_track_free(slot);
 }
 
 void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot)
@@ -175,12 +203,13 @@ int tmo_track_next(int fd)
     return -1;
 }
 
-#define TEXT_PART 44
+#define TEXT_PART 44 /* the generation stays where it is */
 
 /* Text lives in slots that are lent for it: a link, a length and 44 bytes in each. */
 struct text_slot {
-    uint32_t next;
-    uint32_t len; /* of the whole text, in the first */
+    uint32_t next; /* where the free list's link is, in born_us */
+    uint32_t len;  /* of the whole text, in the first */
+    uint32_t generation;
     char part[TEXT_PART];
 };
 _Static_assert(sizeof(struct text_slot) == sizeof(struct tmo_slot), "text is kept in slots");

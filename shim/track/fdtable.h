@@ -68,8 +68,15 @@ struct tmo_slot *tmo_track_add(int fd);
 /* Lets TO lead to the slot of FROM too, with the same hot byte: dup(2). */
 void tmo_track_share(int from, int to);
 
-/* FD is ours no longer. If it was the last to lead to its slot, that is freed, with the path that
- * it kept. */
+/* FD is ours no longer. Returns its slot if FD was the last to lead to it, to be given back by
+ * tmo_track_free(); else NULL. Of several threads that close the descriptors of one socket at once,
+ * one gets it. */
+struct tmo_slot *tmo_track_leave(int fd);
+
+/* Gives SLOT back, with the path that it kept. */
+void tmo_track_free(struct tmo_slot *slot);
+
+/* Both. */
 void tmo_track_drop(int fd);
 
 /* Sets the hot byte of FD, which leads to SLOT, and of every other descriptor that does. */

@@ -2,7 +2,7 @@
  * What we know of one socket (one open file description, however many numbers it has).
  * Layer: track.
  *
- * 52 bytes: with 4 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
+ * 56 bytes: with 4 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
  * each. Fields are written by the thread that makes or ends the socket; FLAGS and the counters
  * also by threads in a slow path, atomically.
  */
@@ -16,9 +16,10 @@ enum tmo_proto { /* 3 bits */
                  TMO_MPTCP,
                  TMO_SMC,
                  TMO_UDP,
-                 TMO_UNIX_STREAM, /* and SOCK_SEQPACKET */
+                 TMO_UNIX_STREAM,
                  TMO_UNIX_DGRAM,
                  TMO_OTHER, /* not ours: netlink, packet... */
+                 TMO_UNIX_SEQPACKET,
 };
 
 enum tmo_dir { TMO_DIR_NONE, TMO_DIR_OUT, TMO_DIR_IN, TMO_DIR_LISTEN }; /* 2 bits */
@@ -45,6 +46,7 @@ enum {
 
 struct tmo_slot {
     uint32_t born_us[2];   /* monotonic, low word first: when it was opened or taken up */
+    uint32_t generation;   /* how often the slot has been given out: who waits sees a new owner */
     uint32_t connect_us;   /* how long connect took; 0 = unknown */
     uint32_t app_timeo[2]; /* the program's own SO_RCVTIMEO, SO_SNDTIMEO, packed; 0 = none set */
     uint16_t local_port;   /* host order */
@@ -72,7 +74,7 @@ struct tmo_slot {
     uint16_t refs; /* descriptors of this process that lead here */
 };
 
-_Static_assert(sizeof(struct tmo_slot) == 52, "a slot is 52 bytes");
+_Static_assert(sizeof(struct tmo_slot) == 56, "a slot is 56 bytes");
 
 static inline uint64_t tmo_slot_born_us(const struct tmo_slot *slot)
 {
@@ -113,6 +115,9 @@ static inline void tmo_slot_lower(struct tmo_slot *slot, unsigned flags)
     tmo_slot_change(slot, flags, 0);
 }
 
+/* A packed timeout of a program that set negative seconds: the socket never waits. */
+#define TMO_SLOT_NEVER_WAITS UINT32_MAX
+
 /* A socket timeout in 32 bits: microseconds up to 35 minutes, above that milliseconds, marked by
  * the top bit. Exact for what kernels return at HZ 100, 250, 300 and 1000. */
 static inline uint32_t tmo_slot_pack_timeo(int64_t us)
@@ -120,11 +125,13 @@ static inline uint32_t tmo_slot_pack_timeo(int64_t us)
     if (us < INT64_C(1) << 31)
         return (uint32_t)us;
     int64_t ms = us / 1000;
-    return 1u << 31 | (ms < (INT64_C(1) << 31) ? (uint32_t)ms : (1u << 31) - 1);
+    return 1u << 31 | (ms < (INT64_C(1) << 31) - 2 ? (uint32_t)ms : (1u << 31) - 2);
 }
 
 static inline int64_t tmo_slot_unpack_timeo(uint32_t packed)
 {
+    if (packed == TMO_SLOT_NEVER_WAITS)
+        return -1;
     return packed >> 31 ? (int64_t)(packed & ~(1u << 31)) * 1000 : (int64_t)packed;
 }
 
@@ -132,6 +139,12 @@ static inline int64_t tmo_slot_unpack_timeo(uint32_t packed)
 static inline int tmo_proto_is_stream(unsigned proto)
 {
     return proto <= TMO_SMC || proto == TMO_UNIX_STREAM;
+}
+
+/* Whether PROTO has connections, which can be ended. */
+static inline int tmo_proto_is_connected(unsigned proto)
+{
+    return tmo_proto_is_stream(proto) || proto == TMO_UNIX_SEQPACKET;
 }
 
 /* Whether PROTO is TCP to its user. */

@@ -43,6 +43,7 @@ static ssize_t give(ssize_t n)
 struct wait {
     const struct tmo_call *call;
     struct tmo_slot *slot;
+    uint32_t generation; /* of the slot, as the wait began */
     int64_t limit_ns;
     int64_t start_ns, deadline_ns;
     size_t done; /* bytes that went through so far */
@@ -82,6 +83,33 @@ static void silent_since(struct wait *w, int64_t now_ns, int64_t silent_ns)
     w->deadline_ns = w->start_ns + w->limit_ns;
 }
 
+/* Whether the number still leads to the socket that is waited on. While we wait, another thread may
+ * close it, and the number be somebody else's connection. */
+static bool is_same(const struct wait *w)
+{
+    return tmo_track_slot(w->call->fd) == w->slot && w->slot->generation == w->generation;
+}
+
+/* What the program gets when it is not: what went through, or what it would get a moment later. */
+static ssize_t gone(const struct wait *w)
+{
+    return w->done > 0 ? (ssize_t)w->done : -EBADF;
+}
+
+/* How old the socket is; one that is younger than the wait has not waited. */
+static int64_t age_ns(const struct tmo_slot *slot)
+{
+    return (int64_t)(tmo_self_now_us() - tmo_slot_born_us(slot)) * 1000;
+}
+
+/* The wait of a call that would not wait though its descriptor is ready: an unread error queue, a
+ * datagram socket with another, full, peer. */
+static void pause_for(const struct wait *w)
+{
+    int64_t left_ns = w->deadline_ns - tmo_clock_ns();
+    tmo_clock_sleep(left_ns < 10 * TMO_NS_PER_MS ? TMO_NS_PER_MS : 10 * TMO_NS_PER_MS);
+}
+
 /* Goes on with what is left until the limit passes without a byte. Returns a count or -errno. */
 static ssize_t go_on(struct wait *w)
 {
@@ -97,6 +125,8 @@ static ssize_t go_on(struct wait *w)
                 continue;
             return w->done > 0 ? (ssize_t)w->done : -EINTR;
         }
+        if (!is_same(w))
+            return gone(w);
         if (r == 0) {
             int64_t silent_ns =
                 call->kind->way == TMO_SEND ? tmo_judge_silent_ns(call->fd, TMO_SEND) : -1;
@@ -114,8 +144,12 @@ static ssize_t go_on(struct wait *w)
         if (n == -EINTR && tmo_judge_may_restart())
             continue;
         if (n == -EAGAIN) {
-            if (call->kind->way == TMO_SEND)
-                tmo_clock_sleep(TMO_NS_PER_MS); /* memory is short; do not spin */
+            now_ns = tmo_clock_ns();
+            if (now_ns >= w->deadline_ns)
+                return expire(w, now_ns - w->start_ns);
+            pause_for(w);
+            if (!is_same(w))
+                return gone(w);
             continue;
         }
         if (n < 0) {
@@ -134,12 +168,26 @@ static ssize_t go_on(struct wait *w)
     }
 }
 
+/* Whether the pipe at the other end of a splice gave the EAGAIN: it has no room, or nothing to
+ * give. The kernel does not wait for it under SPLICE_F_NONBLOCK or O_NONBLOCK. */
+static bool is_of_pipe(const struct tmo_call *call)
+{
+    short events = call->kind->way == TMO_RECV ? POLLOUT : POLLIN;
+    return call->pipe && tmo_raw_peek(call->other_fd, events) == 0;
+}
+
 /* The kernel's timeout went off and nothing went through. */
 static ssize_t after_timeout(struct wait *w)
 {
     const struct tmo_call *call = w->call;
-    if (tmo_raw_peek(call->fd, call->kind->way == TMO_RECV ? POLLIN : POLLOUT) > 0) {
-        if (call->pipe) /* it was the other end that had no room, or nothing to give */
+    short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
+    int64_t age = age_ns(w->slot);
+    if (is_of_pipe(call) || age + TMO_TICK_SLACK_NS < w->limit_ns)
+        return -EAGAIN;
+    /* A datagram socket counts as writable while its peer's queue is full: not a word of that. */
+    bool tells = tmo_proto_is_connected(w->slot->proto) || call->kind->way == TMO_RECV;
+    if (tells && (tmo_raw_peek(call->fd, events) & events) != 0) {
+        if (call->pipe)
             return -EAGAIN;
         silent_since(w, tmo_clock_ns(), 0); /* in that very moment: the data win */
         return go_on(w);
@@ -148,10 +196,7 @@ static ssize_t after_timeout(struct wait *w)
     int64_t waited_ns = there_us > 0 ? there_us * 1000 : w->limit_ns;
     int64_t silent_ns =
         w->slot->dir == TMO_DIR_LISTEN ? -1 : tmo_judge_silent_ns(call->fd, call->kind->way);
-    int64_t age_ns = (int64_t)(tmo_self_now_us() - tmo_slot_born_us(w->slot)) * 1000;
-    if (silent_ns < 0 || silent_ns > age_ns) /* a socket that took this number meanwhile is young */
-        silent_ns = age_ns;
-    if (silent_ns >= w->limit_ns)
+    if (silent_ns < 0 || silent_ns >= w->limit_ns)
         return expire(w, waited_ns);
     /* The peer did send (another thread read it), or did take something of what was queued. */
     silent_since(w, tmo_clock_ns(), silent_ns);
@@ -164,6 +209,10 @@ static ssize_t after_short(struct wait *w)
     const struct tmo_call *call = w->call;
     if (!tmo_judge_may_restart())
         return (ssize_t)w->done; /* a handler was to end it, as far as anyone can tell */
+    int moved = tmo_judge_moved(call->fd, call->kind->way, w->done);
+    if (moved == 0 || (moved < 0 && age_ns(w->slot) + TMO_TICK_SLACK_NS < w->limit_ns))
+        return (ssize_t)
+            w->done; /* closed by another thread, and the number taken, as far as seen */
     int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
     silent_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
     return go_on(w);
@@ -176,10 +225,14 @@ static bool app_timed(const struct tmo_slot *slot, enum tmo_way way)
 
 static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
 {
-    struct wait w = {.call = call, .slot = slot, .limit_ns = limit_of(slot, call->kind->way)};
+    struct wait w = {.call = call,
+                     .slot = slot,
+                     .generation = slot->generation,
+                     .limit_ns = limit_of(slot, call->kind->way)};
     if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
         return -tmo_state_error(slot); /* by another thread, while this one waited */
-    bool is_short = n > 0 && call->counts && (size_t)n < call->wanted;
+    bool is_short =
+        n > 0 && call->counts && (size_t)n < call->wanted && tmo_proto_is_stream(slot->proto);
     if (!is_short && n != -EAGAIN && n != -EINTR)
         return n;
     if (is_short && (call->flags & MSG_ZEROCOPY) != 0)
@@ -249,6 +302,15 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
+/* Whether N says that what had arrived on a connection that we ended is read to its end. */
+static bool is_drained(const struct tmo_call *call, ssize_t n)
+{
+    bool asked = call->len > 0 || call->iov_count > 0 || call->msg != NULL || call->msgs != NULL;
+    if (n == 0)
+        return asked;
+    return n < 0 && n != -EFAULT && n != -EINVAL && n != -EAGAIN;
+}
+
 ssize_t tmo_call_slow(const struct tmo_call *call)
 {
     int e = errno;
@@ -260,7 +322,9 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
         tmo_slot_lower(slot, TMO_SLOT_INHERITED);
         tmo_state_rehot(call->fd, slot);
     }
-    int error = tmo_state_answer(slot, call->kind->way);
+    int error = tmo_state_answer(call->fd, slot, call->kind->way);
+    if (error < 0) /* the number is something else by now */
+        return give(call->kind->make(call, 0, 0));
     if (error == 0 && slot->pending != 0) {
         error = slot->pending;
         slot->pending = 0;
@@ -277,9 +341,12 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     }
 
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
+    uint32_t generation = slot->generation;
     ssize_t n = call->kind->make(call, 0, ended ? MSG_DONTWAIT : 0);
-    if (ended) {
-        if (n <= 0) {
+    if (tmo_track_slot(call->fd) != slot || slot->generation != generation) {
+        errno = e; /* closed by another thread meanwhile: what it is now is not ours to judge */
+    } else if (ended) {
+        if (is_drained(call, n)) {
             tmo_slot_lower(slot, TMO_SLOT_DRAIN);
             n = -tmo_state_error(slot);
         }

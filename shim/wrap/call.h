@@ -48,7 +48,8 @@ struct tmo_call {
     struct timespec *timeout;
     int other_fd; /* of sendfile and splice: the descriptor that is no socket */
     void *offset, *other_offset;
-    bool pipe; /* the other descriptor can be the reason as well */
+    bool wide_offset; /* sendfile: `offset` is of 64 bits */
+    bool pipe;        /* the other descriptor can be the reason as well */
     unsigned splice_flags;
     int accept_flags;
 };
@@ -131,9 +132,13 @@ struct tmo_expiry {
 };
 int tmo_state_expire(const struct tmo_expiry *expiry);
 
-/* Whether a call on FD is to be answered without the kernel, because we ended the connection or
- * cut this way of it: the errno (> 0), or 0. Slows down who asks for ever. */
-int tmo_state_answer(struct tmo_slot *slot, enum tmo_way way);
+/* Whether a call on FD is to be answered without being made, because we ended the connection or cut
+ * this way of it: the errno (> 0), or 0; -1 if FD is another file by now, which is then ours no
+ * longer. Slows down who asks for ever. */
+int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way);
+
+/* From now on SLOT, of FD, is a connection that we ended. FLAGS are raised with that. */
+void tmo_state_ended(int fd, struct tmo_slot *slot, unsigned flags);
 
 /* What a program is told on a connection that we ended. */
 int tmo_state_error(const struct tmo_slot *slot);

@@ -23,20 +23,22 @@
 
 void tmo_close_forget(int fd, const char *reason)
 {
-    struct tmo_slot *slot = tmo_state_slot(fd);
+    struct tmo_slot *slot = tmo_state_slot(fd) != NULL ? tmo_track_leave(fd) : NULL;
     if (slot == NULL)
         return;
-    if (tmo_wants(TMO_EVENT_CLOSE) && __atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
+    if (tmo_wants(TMO_EVENT_CLOSE))
         tmo_emit_close(fd, slot, reason);
-    tmo_track_drop(fd);
+    tmo_track_free(slot);
 }
 
 void tmo_close_duplicated(int fd, int copy)
 {
     int e = errno;
-    if (fd != copy && tmo_state_slot(fd) != NULL) {
-        tmo_close_forget(copy, NULL); /* of a number that went unseen */
-        tmo_track_share(fd, copy);
+    if (fd != copy) {
+        if (tmo_hot(copy) != TMO_HOT_NONE)
+            tmo_close_forget(copy, NULL); /* of a number that went unseen */
+        if (tmo_state_slot(fd) != NULL)
+            tmo_track_share(fd, copy);
     }
     errno = e;
 }
@@ -47,16 +49,23 @@ static bool owns(int fd)
            !tmo_self_borrowed();
 }
 
+bool tmo_close_mind(int fd)
+{
+    if (tmo_hot(fd) == TMO_HOT_NONE)
+        return true;
+    if (owns(fd)) {
+        errno = EBADF;
+        return false;
+    }
+    tmo_close_forget(fd, "close");
+    return true;
+}
+
 int wrap_close(int fd)
 {
     if (tmo_hot(fd) == TMO_HOT_NONE)
         return tmo_real.close(fd);
-    if (owns(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    tmo_close_forget(fd, "close");
-    return tmo_real.close(fd);
+    return tmo_close_mind(fd) ? tmo_real.close(fd) : -1;
 }
 TMO_ALIAS(__close, close);
 
@@ -123,7 +132,7 @@ void wrap_closefrom(int first)
 
 int wrap_dup(int fd)
 {
-    if (tmo_hot(fd) == TMO_HOT_NONE)
+    if (!tmo_current.active)
         return tmo_real.dup(fd);
     int copy = tmo_real.dup(fd);
     if (copy >= 0)

@@ -4,11 +4,17 @@
 #ifndef TMO_WRAP_CLOSE_H
 #define TMO_WRAP_CLOSE_H
 
+#include <stdbool.h>
+
 /* FD now has a second number, COPY. */
 void tmo_close_duplicated(int fd, int copy);
 
 /* FD is about to be closed by a call with REASON for its record: the record is made, if it was the
  * last to lead to its socket, and the number is ours no longer. */
 void tmo_close_forget(int fd, const char *reason);
+
+/* All that close(FD) does before the real call. Returns false, and errno is EBADF, if FD is our own
+ * descriptor, which is not there for the program. */
+bool tmo_close_mind(int fd);
 
 #endif

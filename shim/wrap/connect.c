@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Where connections begin: socket, socketpair, connect, listen, accept, accept4. Layer: wrap.
+ * Where connections out begin: socket, socketpair, connect, and a send that connects. Layer: wrap.
  *
  * A blocking connect waits by SO_SNDTIMEO (socket(7)), set for its own time only. When that goes
  * off the kernel says EINPROGRESS and goes on with the handshake; we end the attempt.
@@ -70,7 +70,8 @@ static void record_connect(const struct attempt *a, int error, int64_t took_ns)
     tmo_emit(&event);
 }
 
-/* A new attempt undoes what ended the one before. */
+/* A new attempt undoes what ended the one before. Whom it goes to is noted when the kernel has read
+ * the address: tmo_made_peer(). */
 static void start_afresh(const struct attempt *a)
 {
     struct tmo_slot *slot = a->slot;
@@ -81,8 +82,8 @@ static void start_afresh(const struct attempt *a)
     slot->connect_us = 0;
     slot->timeouts = 0;
     slot->dir = TMO_DIR_OUT;
+    slot->peer_port = 0;
     tmo_slot_set_born_us(slot, (uint64_t)a->start_ns / 1000);
-    tmo_made_peer(slot, a->addr, a->len);
 }
 
 /* The limit has passed: the attempt is ended, and SLOT is as before it. */
@@ -101,7 +102,7 @@ static int attempt_expired(const struct attempt *a, int64_t waited_ns)
     tmo_emit_close(a->fd, slot, "timeout");
     tmo_end_attempt(a->fd, slot);
     /* From now on it is told so, until it connects again. */
-    tmo_slot_raise(slot, TMO_SLOT_ENDED);
+    tmo_state_ended(a->fd, slot, 0);
     tmo_slot_lower(slot, TMO_SLOT_EXPIRED | TMO_SLOT_DRAIN);
     return error;
 }
@@ -164,8 +165,11 @@ static int finish(const struct attempt *a, int error)
     }
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
         tmo_made_connected(a->fd, slot, a->send_us);
-    else if (a->limit_ns != 0)
-        tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+    else {
+        tmo_slot_lower(slot, TMO_SLOT_CONNECTED); /* what was under way has failed */
+        if (a->send_us != 0)
+            tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+    }
     record_connect(a, error, took_ns);
     return error;
 }
@@ -180,33 +184,79 @@ static bool was_read(int error)
 static int connect_other(const struct attempt *a)
 {
     int r = tmo_real.connect(a->fd, a->addr, a->len);
-    if (r == 0 && !tmo_proto_is_stream(a->slot->proto))
+    if (r == 0 && !tmo_proto_is_connected(a->slot->proto))
         tmo_made_peer(a->slot, a->addr, a->len);
     return r;
+}
+
+/* Puts the time that a connect may take on the socket, or takes back what an earlier connection
+ * left there. */
+static void set_connect_timeo(struct attempt *a)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    unsigned flags = tmo_slot_flags(a->slot);
+    bool ours;
+    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us,
+                                   tmo_slot_unpack_timeo(a->slot->app_timeo[TMO_SEND]), &ours);
+    if (ours && (flags & TMO_SLOT_NONBLOCK) == 0) {
+        if (tmo_apply_timeo(a->fd, TMO_SEND, us) == 0) {
+            a->limit_ns = plan->connect_ns;
+            a->send_us = us;
+        }
+    } else if ((flags & TMO_SLOT_TIMED_SEND) != 0) {
+        if (tmo_apply_timeo(a->fd, TMO_SEND, ours ? 0 : us) == 0)
+            tmo_slot_lower(a->slot, TMO_SLOT_TIMED_SEND);
+    }
+}
+
+/* Whether the program's address is AF_UNSPEC, which takes a connection back, asked before the
+ * kernel has judged the pointer. */
+static bool is_disconnect(const struct attempt *a)
+{
+    return a->len >= 8 && tmo_raw_can_read_8(a->addr) && a->addr->sa_family == AF_UNSPEC;
+}
+
+/* What is known of the socket after connect gave ERROR. Returns what the program gets. */
+static int connect_made(const struct attempt *a, int error, bool under_way)
+{
+    struct tmo_slot *slot = a->slot;
+    if (a->addr->sa_family == AF_UNSPEC) {
+        if (error == 0) {
+            start_afresh(a);
+            slot->dir = TMO_DIR_NONE;
+            tmo_state_rehot(a->fd, slot);
+        } else {
+            tmo_slot_lower(slot, TMO_SLOT_RECORDED); /* it lives on */
+        }
+        return error;
+    }
+    if (under_way && error == EINPROGRESS) /* the one before had failed: this is another */
+        start_afresh(a);
+    if (!under_way || error == EINPROGRESS || error == 0)
+        tmo_made_peer(slot, a->addr, a->len);
+    return finish(a, error);
 }
 
 static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
 {
     struct attempt a = {.fd = fd, .slot = slot, .addr = addr, .len = len};
-    unsigned flags = tmo_slot_flags(slot);
+    unsigned flags = tmo_slot_flags(slot), dir = slot->dir;
     bool under_way = (flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) == TMO_SLOT_CONNECTED;
     int e = errno;
 
-    if (!tmo_proto_is_stream(slot->proto) || slot->dir == TMO_DIR_LISTEN)
+    if (!tmo_proto_is_connected(slot->proto) || dir == TMO_DIR_LISTEN)
         return connect_other(&a);
-    bool ours;
-    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.connect_us,
-                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
     if ((flags & TMO_SLOT_DRAIN) != 0)
         tmo_end_attempt(fd, slot); /* shut down is still connected */
+    if (under_way && tmo_wants(TMO_EVENT_CLOSE) && is_disconnect(&a))
+        tmo_emit_close(fd, slot, "close"); /* afterwards TCP_INFO is zero */
     if (!under_way && tmo_current.plan.options)
         tmo_apply_options(fd, slot, &tmo_current.plan);
-    if (ours && (flags & TMO_SLOT_NONBLOCK) == 0 && tmo_apply_timeo(fd, TMO_SEND, us) == 0) {
-        a.limit_ns = tmo_current.plan.connect_ns;
-        a.send_us = us;
-    }
-    /* Without a log nobody will know how long it took: no clock, then. */
-    a.start_ns = tmo_current.logs ? tmo_clock_ns() : 0;
+    set_connect_timeo(&a);
+    /* Without a log a tick early is good enough, at a tenth of the price. */
+    a.start_ns = tmo_current.logs ? tmo_clock_ns() : tmo_clock_coarse_ns();
+    if (!under_way) /* before the wait, which may be cancelled */
+        start_afresh(&a);
     int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
     if ((error == EINPROGRESS || error == EAGAIN) && a.limit_ns != 0 &&
         tmo_raw_is_nonblocking(fd) > 0) {
@@ -214,16 +264,11 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         a.limit_ns = 0;
     }
     if (was_read(error) && len >= sizeof(sa_family_t) && error != EISCONN) {
-        if (!under_way || addr->sa_family == AF_UNSPEC)
-            start_afresh(&a);
-        if (addr->sa_family == AF_UNSPEC) {
-            slot->dir = TMO_DIR_NONE;
-            tmo_state_rehot(fd, slot);
-        } else {
-            error = finish(&a, error);
-        }
-    } else if (a.limit_ns != 0) {
-        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, true);
+        error = connect_made(&a, error, under_way);
+    } else {
+        slot->dir = dir & 3;
+        if (a.send_us != 0)
+            tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, true);
     }
     errno = error != 0 ? error : e;
     return error != 0 ? -1 : 0;
@@ -264,11 +309,12 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
     ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;
 
-    if (!deferred && n != -EFAULT) { /* the kernel has read the address */
+    if (!deferred && was_read(n < 0 ? (int)-n : 0)) {
         a.addr = call->msg != NULL ? call->msg->msg_name : call->addr;
         a.len = call->msg != NULL ? call->msg->msg_namelen : call->to_len;
+        start_afresh(&a);
         if (a.addr != NULL)
-            start_afresh(&a);
+            tmo_made_peer(slot, a.addr, a.len);
     }
     /* With data in the SYN the kernel calls that sent, though nobody may have got it. */
     bool expired = a.limit_ns != 0 && took_ns >= a.limit_ns && (n == -EINPROGRESS || n > 0) &&
@@ -284,166 +330,13 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
         tmo_state_rehot(call->fd, slot);
         if (!deferred)
             record_connect(&a, n < 0 ? (int)-n : 0, took_ns);
-        return n;
+        if (n <= 0 || !call->counts || (size_t)n >= call->wanted)
+            return n;
+        return tmo_result(tmo_call_after(call, n)); /* connected: the rest is under `send` */
     }
     tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
     int error = attempt_expired(&a, took_ns);
     record_connect(&a, error, took_ns);
     tmo_state_rehot(call->fd, slot);
     return -error;
-}
-
-/* --- listen ---------------------------------------------------------------------------------- */
-
-int wrap_listen(int fd, int backlog)
-{
-    struct tmo_slot *slot = tmo_state_slot(fd);
-    if (slot == NULL)
-        return tmo_real.listen(fd, backlog);
-    if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
-        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
-    int r = tmo_real.listen(fd, backlog);
-    if (r != 0 || slot->dir == TMO_DIR_LISTEN)
-        return r;
-
-    memset(&slot->listener, 0, sizeof(slot->listener));
-    tmo_slot_set_born_us(slot, tmo_self_now_us());
-    tmo_made_listener(fd, slot);
-    tmo_state_rehot(fd, slot);
-    if (tmo_wants(TMO_EVENT_LISTEN)) {
-        struct tmo_tcpinfo info = {.len = 0};
-        struct tmo_event event;
-        (void)tmo_tcpinfo_get(fd, &info);
-        tmo_emit_begin(&event, TMO_RECORD_LISTEN);
-        tmo_emit_connection(&event, fd, slot, &info);
-        tmo_emit(&event);
-    }
-    return r;
-}
-
-/* --- accept ---------------------------------------------------------------------------------- */
-
-/* Looks at the accept queue, ten times a second at most. */
-static void sample_queue(int fd, struct tmo_slot *slot)
-{
-    struct tmo_tcpinfo info;
-    if (!tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN) || !tmo_proto_is_tcp(slot->proto))
-        return;
-    uint32_t now_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
-    if (now_ms - slot->listener.sampled_ms < 100)
-        return;
-    slot->listener.sampled_ms = now_ms;
-    if (tmo_tcpinfo_get(fd, &info) == 0 &&
-        tmo_tcpinfo_unacked(&info) > slot->listener.queue_highest)
-        slot->listener.queue_highest = tmo_tcpinfo_unacked(&info);
-}
-
-static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
-{
-    (void)done;
-    (void)more;
-    return tmo_result(c->accept_flags == 0
-                          ? tmo_real.accept(c->fd, c->addr, c->addr_len)
-                          : tmo_real.accept4(c->fd, c->addr, c->addr_len, c->accept_flags));
-}
-
-/* On an MPTCP listener SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured): it
- * is waited for by poll. Another process may take the connection first; then accept waits, and
- * with an accept queue that is empty again the limit is missed once. Returns 0 or -errno. */
-static int wait_for_mptcp(int fd, struct tmo_slot *slot)
-{
-    int64_t limit_ns = tmo_current.plan.accept_ns;
-    if (slot->proto != TMO_MPTCP || (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) == 0 ||
-        tmo_raw_is_nonblocking(fd) != 0)
-        return 0;
-    int64_t end_ns = tmo_clock_ns() + limit_ns;
-    for (;;) {
-        int64_t left_ns = end_ns - tmo_clock_ns();
-        int r = tmo_raw_wait(fd, POLLIN, left_ns > 0 ? left_ns : 0);
-        if (r == -EINTR && tmo_judge_may_restart())
-            continue;
-        if (r != 0)
-            return r == -EINTR ? r : 0;
-        return -tmo_state_expire(&(struct tmo_expiry){
-            .fd = fd,
-            .slot = slot,
-            .limit = "accept",
-            .limit_ns = limit_ns,
-            .waited_ns = limit_ns,
-            .call = "accept",
-            .kernel_error = EAGAIN,
-        });
-    }
-}
-
-static const struct tmo_kind kind_accept = {"accept", TMO_RECV, make_accept};
-static const struct tmo_kind kind_accept4 = {"accept4", TMO_RECV, make_accept};
-
-/* What follows an accept on LISTENER that failed, or the whole of one on a listener that expired.
- */
-static __attribute__((noinline)) int accept_judged(struct tmo_slot *listener,
-                                                   const struct tmo_kind *kind, int fd,
-                                                   struct sockaddr *addr, socklen_t *len, int flags)
-{
-    struct tmo_call call = tmo_call_of(kind, fd, 0);
-    call.addr = addr;
-    call.addr_len = len;
-    call.accept_flags = flags;
-    if ((tmo_slot_flags(listener) & TMO_SLOT_EXPIRED) != 0)
-        return (int)tmo_call_slow(&call);
-    return (int)tmo_call_after(&call, -1);
-}
-
-static int accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t *len,
-                      int flags)
-{
-    struct sockaddr_storage peer;
-    socklen_t peer_len = 0;
-    struct tmo_slot *slot = tmo_state_slot(fd);
-    int e = errno;
-    if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
-        return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
-    sample_queue(fd, slot);
-    int r = wait_for_mptcp(fd, slot);
-    if (r < 0) {
-        errno = -r;
-        return -1;
-    }
-    tmo_slot_lower(slot, TMO_SLOT_INHERITED);
-    /* Who does not ask for the peer's address leaves it to us, for free. */
-    bool asks = addr != NULL || len != NULL;
-    if (!asks && tmo_current.logs) {
-        peer_len = sizeof(peer);
-        addr = (struct sockaddr *)&peer;
-        len = &peer_len;
-    }
-    r = -1;
-    if ((tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) == 0)
-        r = flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
-    if (r < 0)
-        r = accept_judged(slot, kind, fd, addr, len, flags);
-    if (r < 0)
-        return r;
-    if (asks && tmo_current.logs) {
-        peer_len = sizeof(peer);
-        if (TMO_RAW3(SYS_getpeername, r, &peer, &peer_len) < 0)
-            peer_len = 0;
-    }
-    tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
-    errno = e;
-    return r;
-}
-
-int wrap_accept(int fd, struct sockaddr *addr, socklen_t *len)
-{
-    if (!tmo_current.active)
-        return tmo_real.accept(fd, addr, len);
-    return accept_any(&kind_accept, fd, addr, len, 0);
-}
-
-int wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
-{
-    if (!tmo_current.active)
-        return tmo_real.accept4(fd, addr, len, flags);
-    return accept_any(&kind_accept4, fd, addr, len, flags);
 }

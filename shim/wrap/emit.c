@@ -81,7 +81,7 @@ void tmo_emit_begin(struct tmo_event *event, enum tmo_event_kind kind)
 
 static const char *proto_name(unsigned proto)
 {
-    static const char *const names[] = {"tcp", "mptcp", "smc", "udp", "unix", "unix", NULL, NULL};
+    static const char *const names[] = {"tcp", "mptcp", "smc", "udp", "unix", "unix", NULL, "unix"};
     return names[proto & 7];
 }
 
@@ -148,7 +148,7 @@ void tmo_emit_connection(struct tmo_event *event, int fd, const struct tmo_slot 
     put_local(&event->local, fd);
     put_peer(&event->peer, slot);
     event->age_ms = (int64_t)((tmo_self_now_us() - tmo_slot_born_us(slot)) / 1000);
-    if (slot->connect_us != 0)
+    if (slot->connect_us != 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) == 0)
         event->connect_ms = slot->connect_us / 1000;
     event->timeouts = slot->timeouts;
     /* From before a fork, in the parent as in the child; or handed to us. */

@@ -56,6 +56,6 @@ void tmo_fork_child(void)
         if (slot == NULL)
             continue;
         tmo_slot_raise(slot, TMO_SLOT_INHERITED);
-        tmo_state_rehot(fd, slot);
+        tmo_track_guard(fd, true); /* a look before each call, until the first */
     }
 }

@@ -60,7 +60,7 @@ void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t
         memcpy(slot->peer6, &in6.sin6_addr, sizeof(slot->peer6));
         slot->peer_scope = in6.sin6_scope_id;
         slot->peer_port = ntohs(in6.sin6_port);
-    } else if (addr->sa_family == AF_UNIX && len > path_at) {
+    } else if (addr->sa_family == AF_UNIX && slot->family == TMO_FAMILY_UNIX && len > path_at) {
         const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)addr;
         size_t path_len = len - path_at;
         if (un->sun_path[0] != '\0')
@@ -84,7 +84,7 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
     if (slot == NULL)
         return;
     /* Datagram sockets and pairs may wait as they are; streams only when they are connected. */
-    if (pair || !tmo_proto_is_stream(proto)) {
+    if (pair || !tmo_proto_is_connected(proto)) {
         slot->flags |= TMO_SLOT_CONNECTED;
         slot->dir = TMO_DIR_OUT;
         set_born_now(slot);
@@ -121,8 +121,8 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     if (slot == NULL)
         return;
     slot->dir = TMO_DIR_IN;
-    if (tmo_current.logs) /* else nobody will know; a tick early at most, at a tenth of the price */
-        tmo_slot_set_born_us(slot, (uint64_t)tmo_clock_coarse_ns() / 1000);
+    /* A tick early at most, at a tenth of the price. */
+    tmo_slot_set_born_us(slot, (uint64_t)tmo_clock_coarse_ns() / 1000);
     if (tmo_proto_is_tcp(slot->proto)) /* inherited, as of the handshake; not by unix sockets */
         memcpy(slot->app_timeo, listener->app_timeo, sizeof(slot->app_timeo));
     if (len > 0)
@@ -133,6 +133,16 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     tmo_state_rehot(fd, slot);
     if (tmo_current.logs)
         __atomic_fetch_add(&listener->listener.accepted, 1, __ATOMIC_RELAXED);
+}
+
+/* Whether the handshake is left to the first send: TCP_FASTOPEN_CONNECT with a cookie at hand. */
+static bool is_deferred(int fd)
+{
+    struct tmo_tcpinfo info;
+    if (tmo_tcpinfo_get(fd, &info) < 0)
+        return false;
+    unsigned state = tmo_tcpinfo_state(&info);
+    return state == TMO_TCP_CLOSE || state == TMO_TCP_SYN_SENT;
 }
 
 void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us)
@@ -147,7 +157,10 @@ void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us)
         timed |= TMO_SLOT_TIMED_SEND;
     else
         timed |= tmo_apply_timed(fd, slot, plan, TMO_SEND, send_us != 0);
-    tmo_slot_change(slot, TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND, timed | TMO_SLOT_CONNECTED);
+    unsigned mask = TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND;
+    if ((tmo_slot_flags(slot) & TMO_SLOT_FASTOPEN) != 0 && !is_deferred(fd))
+        mask |= TMO_SLOT_FASTOPEN;
+    tmo_slot_change(slot, mask, timed | TMO_SLOT_CONNECTED);
     tmo_state_rehot(fd, slot);
 }
 
@@ -157,10 +170,9 @@ void tmo_made_listener(int fd, struct tmo_slot *slot)
     int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.accept_us,
                                    tmo_slot_unpack_timeo(slot->app_timeo[TMO_RECV]), &ours);
     slot->dir = TMO_DIR_LISTEN;
-    if (ours && tmo_apply_timeo(fd, TMO_RECV, us) == 0)
-        tmo_slot_raise(slot, TMO_SLOT_TIMED_RECV);
-    else
-        tmo_slot_lower(slot, TMO_SLOT_TIMED_RECV);
+    bool had = (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) != 0; /* of a connection before */
+    int r = ours || had ? tmo_apply_timeo(fd, TMO_RECV, us) : 0;
+    tmo_slot_change(slot, TMO_SLOT_TIMED_RECV, ours && r == 0 ? TMO_SLOT_TIMED_RECV : 0);
 }
 
 static int get_int(int fd, int name)
@@ -214,7 +226,7 @@ void tmo_made_adopt(int fd, bool inherited)
         slot->flags |= TMO_SLOT_NONBLOCK;
     if (plan->mode != TMO_MODE_FORCE)
         read_app_timeo(fd, slot);
-    bool stream = tmo_proto_is_stream(slot->proto);
+    bool stream = tmo_proto_is_connected(slot->proto);
     if (get_int(fd, SO_ACCEPTCONN) != 0) {
         tmo_made_listener(fd, slot);
     } else if (!stream || TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {

@@ -46,10 +46,12 @@ static bool is_wide(int name)
 /* --- setsockopt ------------------------------------------------------------------------------ */
 
 /* The program has set a timeout of its own: it is noted, and ours goes over it as MODE says. */
-static void follow_timeo(int fd, struct tmo_slot *slot, enum tmo_way way)
+static void follow_timeo(int fd, struct tmo_slot *slot, enum tmo_way way, bool never_waits)
 {
     int64_t us = tmo_apply_read_timeo(fd, way); /* as the kernel took it */
-    slot->app_timeo[way] = us > 0 ? tmo_slot_pack_timeo(us) : 0;
+    slot->app_timeo[way] = never_waits ? TMO_SLOT_NEVER_WAITS
+                           : us > 0    ? tmo_slot_pack_timeo(us)
+                                       : 0;
     if (slot->dir == TMO_DIR_LISTEN) {
         if (way == TMO_RECV)
             tmo_made_listener(fd, slot);
@@ -61,6 +63,19 @@ static void follow_timeo(int fd, struct tmo_slot *slot, enum tmo_way way)
     tmo_state_rehot(fd, slot);
 }
 
+/* Whether the timeout VALUE, which the kernel accepted, has negative seconds: the socket then never
+ * waits, and the kernel shows 0 (net/core/sock.c, sock_set_timeout). */
+static bool is_negative(int name, const void *value)
+{
+    int64_t s64;
+    int32_t s32;
+    memcpy(&s32, value, sizeof(s32));
+    if (!is_wide(name))
+        return s32 < 0;
+    memcpy(&s64, value, sizeof(s64));
+    return s64 < 0;
+}
+
 int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     int r = tmo_real.setsockopt(fd, level, name, value, len);
@@ -68,11 +83,15 @@ int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t le
     if (slot == NULL)
         return r;
     if (level == SOL_SOCKET && timeo_way(name) >= 0) {
-        follow_timeo(fd, slot, (enum tmo_way)timeo_way(name));
+        follow_timeo(fd, slot, (enum tmo_way)timeo_way(name), is_negative(name, value));
     } else if (level == SOL_SOCKET && name == SO_LINGER) {
         tmo_apply_linger(fd, &tmo_current.plan);
     } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {
-        tmo_slot_raise(slot, TMO_SLOT_FASTOPEN);
+        if (*(const int *)value != 0)
+            tmo_slot_raise(slot, TMO_SLOT_FASTOPEN);
+        else
+            tmo_slot_lower(slot, TMO_SLOT_FASTOPEN);
+        tmo_state_rehot(fd, slot);
     }
     return r;
 }
@@ -105,7 +124,8 @@ int wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
         return r;
     int way = timeo_way(name);
     if (way >= 0 && tmo_current.plan.mode != TMO_MODE_FORCE) {
-        put_timeo(value, len, is_wide(name), tmo_slot_unpack_timeo(slot->app_timeo[way]));
+        int64_t us = tmo_slot_unpack_timeo(slot->app_timeo[way]);
+        put_timeo(value, len, is_wide(name), us > 0 ? us : 0); /* as the kernel shows them */
     } else if (ended) {
         put_error(value, len, tmo_state_error(slot));
     } else if (name == SO_ERROR && slot->pending != 0) {
@@ -129,13 +149,13 @@ static void set_nonblocking(int fd, struct tmo_slot *slot, bool on)
 
 static int after_fcntl(int fd, int cmd, long arg, int r)
 {
-    struct tmo_slot *slot = r >= 0 ? tmo_state_slot(fd) : NULL;
-    if (slot == NULL)
+    if (r < 0)
         return r;
-    if (cmd == F_SETFL)
-        set_nonblocking(fd, slot, (arg & O_NONBLOCK) != 0);
-    else
+    struct tmo_slot *slot = tmo_state_slot(fd);
+    if (cmd != F_SETFL)
         tmo_close_duplicated(fd, r);
+    else if (slot != NULL)
+        set_nonblocking(fd, slot, (arg & O_NONBLOCK) != 0);
     return r;
 }
 
@@ -146,7 +166,7 @@ static bool is_followed(int cmd)
 
 int wrap_fcntl(int fd, int cmd, long arg)
 {
-    if (tmo_hot(fd) == TMO_HOT_NONE || !is_followed(cmd))
+    if (!is_followed(cmd) || (tmo_hot(fd) == TMO_HOT_NONE && cmd == F_SETFL) || !tmo_current.active)
         return tmo_real.fcntl(fd, cmd, arg);
     return after_fcntl(fd, cmd, arg, tmo_real.fcntl(fd, cmd, arg));
 }
@@ -157,7 +177,7 @@ TMO_ALIAS(fcntl64, fcntl);
 #elif defined(__GLIBC__)
 int wrap_fcntl64(int fd, int cmd, long arg)
 {
-    if (tmo_hot(fd) == TMO_HOT_NONE || !is_followed(cmd))
+    if (!is_followed(cmd) || (tmo_hot(fd) == TMO_HOT_NONE && cmd == F_SETFL) || !tmo_current.active)
         return tmo_real.fcntl64(fd, cmd, arg);
     return after_fcntl(fd, cmd, arg, tmo_real.fcntl64(fd, cmd, arg));
 }

@@ -259,6 +259,22 @@ static ssize_t make_sendfile(const struct tmo_call *c, size_t done, int more)
     return tmo_result(tmo_real.sendfile(c->fd, c->other_fd, (off_t *)c->offset, c->wanted - done));
 }
 
+/* Whether the file that sendfile reads is at its end, as OFFSET, or its own position, stands now.
+ */
+static bool is_at_end(const struct tmo_call *call)
+{
+    char byte;
+    int64_t at = call->offset == NULL ? (int64_t)TMO_RAW3(SYS_lseek, call->other_fd, 0, SEEK_CUR)
+                 : call->wide_offset  ? *(const off64_t *)call->offset
+                                      : *(const long *)call->offset;
+    if (at < 0)
+        return true;
+    /* 32-bit machines take the offset in two parts */
+    long r = sizeof(long) == 8 ? TMO_RAW4(SYS_pread64, call->other_fd, &byte, 1, at)
+                               : TMO_RAW5(SYS_pread64, call->other_fd, &byte, 1, at, at >> 32);
+    return r <= 0;
+}
+
 /* A short count is ordinary at the end of the file: only where the socket takes no more it was the
  * limit. */
 static ssize_t sendfile_any(struct tmo_call *call)
@@ -267,18 +283,19 @@ static ssize_t sendfile_any(struct tmo_call *call)
     call->counts = false;
     ssize_t n = tmo_call_slow(call);
     if (n <= 0 || (size_t)n >= wanted || tmo_hot(call->fd) < TMO_HOT_CHECK ||
-        tmo_raw_peek(call->fd, POLLOUT) != 0)
+        tmo_raw_peek(call->fd, POLLOUT) != 0 || is_at_end(call))
         return n;
     call->counts = true;
     return tmo_call_after(call, n);
 }
 
-static ssize_t sendfile_ours(const struct tmo_kind *kind, int out, int in, void *offset,
+static ssize_t sendfile_ours(const struct tmo_kind *kind, int out, int in, void *offset, bool wide,
                              size_t count)
 {
     struct tmo_call call = tmo_call_of(kind, out, 0);
     call.other_fd = in;
     call.offset = offset;
+    call.wide_offset = wide;
     call.wanted = count;
     return sendfile_any(&call);
 }
@@ -289,7 +306,7 @@ ssize_t wrap_sendfile(int out, int in, off_t *offset, size_t count)
 {
     if (tmo_hot(out) < TMO_HOT_CHECK)
         return tmo_real.sendfile(out, in, offset, count);
-    return sendfile_ours(&kind_sendfile, out, in, offset, count);
+    return sendfile_ours(&kind_sendfile, out, in, offset, sizeof(long) == 8, count);
 }
 
 #if defined(__GLIBC__) && defined(__LP64__)
@@ -308,7 +325,7 @@ ssize_t wrap_sendfile64(int out, int in, off64_t *offset, size_t count)
 {
     if (tmo_hot(out) < TMO_HOT_CHECK)
         return tmo_real.sendfile64(out, in, offset, count);
-    return sendfile_ours(&kind_sendfile64, out, in, offset, count);
+    return sendfile_ours(&kind_sendfile64, out, in, offset, true, count);
 }
 #endif
 

@@ -40,12 +40,33 @@ int tmo_state_error(const struct tmo_slot *slot)
     return error;
 }
 
-int tmo_state_answer(struct tmo_slot *slot, enum tmo_way way)
+/* The low half of FD's SO_COOKIE, never 0; or 0 if it is no socket. */
+static uint32_t cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+    if (tmo_raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+        return 0;
+    return (uint32_t)cookie != 0 ? (uint32_t)cookie : 1;
+}
+
+void tmo_state_ended(int fd, struct tmo_slot *slot, unsigned flags)
+{
+    slot->spins = 0;
+    slot->connect_us = cookie_of(fd); /* how long it took to connect is on record already */
+    tmo_slot_raise(slot, TMO_SLOT_ENDED | flags);
+}
+
+int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way)
 {
     unsigned cut = way == TMO_RECV ? TMO_SLOT_CUT_RECV : TMO_SLOT_CUT_SEND;
     unsigned flags = tmo_slot_flags(slot);
     if ((flags & (TMO_SLOT_ENDED | cut)) == 0)
         return 0;
+    if ((flags & TMO_SLOT_ENDED) != 0 && slot->connect_us != cookie_of(fd)) {
+        tmo_track_drop(fd); /* closed and taken by a road that we do not see */
+        return -1;
+    }
     if ((flags & cut) == 0 && way == TMO_RECV && (flags & TMO_SLOT_DRAIN) != 0)
         return 0;
     if (slot->spins < SPINS_FREE)
@@ -87,16 +108,16 @@ static void die_of_abort(void)
 /* Ends the connection. Its record is made before: what the kernel knew is gone afterwards. */
 static void end(const struct tmo_expiry *e, bool stubborn)
 {
-    if (e->slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_stream(e->slot->proto) ||
+    if (e->slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_connected(e->slot->proto) ||
         !tmo_end_is_same(e->fd, e->slot))
         return;
     tmo_emit_close(e->fd, e->slot, "timeout");
     enum tmo_end how = tmo_end_connection(e->fd, e->slot);
     if (how == TMO_END_NOT)
         return;
-    e->slot->spins = 0;
-    tmo_slot_raise(e->slot, TMO_SLOT_ENDED | (how == TMO_END_DRAIN ? TMO_SLOT_DRAIN : 0) |
-                                (stubborn ? TMO_SLOT_STUBBORN : 0));
+    tmo_state_ended(e->fd, e->slot,
+                    (how == TMO_END_DRAIN ? TMO_SLOT_DRAIN : 0) |
+                        (stubborn ? TMO_SLOT_STUBBORN : 0));
 }
 
 int tmo_state_expire(const struct tmo_expiry *e)

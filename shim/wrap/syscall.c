@@ -6,6 +6,7 @@
  * so that for all others even cancellation is as it was: syscall(2) is no cancellation point.
  */
 #include "shim/track/self.h"
+#include "shim/wrap/close.h"
 #include "shim/wrap/last.h"
 #include "shim/wrap/wrap.h"
 
@@ -38,9 +39,6 @@ static bool follow_lifecycle(long nr, const long *a, long *ret)
         *ret = wrap_accept(fd, P(struct sockaddr *, a[1]), P(socklen_t *, a[2]));
         return true;
 #endif
-    case SYS_close:
-        *ret = wrap_close(fd);
-        return true;
 #ifdef __GLIBC__
     case SYS_close_range:
         *ret = wrap_close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
@@ -134,6 +132,21 @@ static bool follow_data(long nr, const long *a, long *ret)
     return false;
 }
 
+/* Calls that may be points of cancellation under their own names, on descriptors that are not ours:
+ * as syscall(2) makes them. */
+static bool is_of_others(long nr, int fd)
+{
+#ifdef SYS_accept
+    if (nr == SYS_accept)
+        return tmo_track_slot(fd) == NULL;
+#endif
+#ifdef SYS_socket
+    if (nr == SYS_connect || nr == SYS_accept4)
+        return tmo_track_slot(fd) == NULL;
+#endif
+    return false;
+}
+
 /* A child that libc does not know of, so that no fork handler runs: it says nothing (self.h). */
 static bool makes_process(long nr)
 {
@@ -156,6 +169,10 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
     long args[6] = {a, b, c, d, e, f}, ret;
     if (!tmo_current.active || tmo_self_borrowed())
+        return tmo_real.syscall(nr, a, b, c, d, e, f);
+    if (nr == SYS_close) /* libuv closes this way because it is no point of cancellation */
+        return tmo_close_mind((int)a) ? tmo_real.syscall(nr, a, b, c, d, e, f) : -1;
+    if (is_of_others(nr, (int)a))
         return tmo_real.syscall(nr, a, b, c, d, e, f);
     if (follow_lifecycle(nr, args, &ret))
         return ret;

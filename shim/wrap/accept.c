@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * Where connections in begin: listen, accept, accept4. Layer: wrap.
+ *
+ * A listener waits by SO_RCVTIMEO. Its SO_SNDTIMEO is for those that it accepts, which inherit it.
+ */
+#include "shim/policy/apply.h"
+#include "shim/policy/judge.h"
+#include "shim/sys/clock.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
+#include "shim/wrap/call.h"
+#include "shim/wrap/made.h"
+
+#include <poll.h>
+#include <string.h>
+
+/* --- listen ---------------------------------------------------------------------------------- */
+
+int wrap_listen(int fd, int backlog)
+{
+    struct tmo_slot *slot = tmo_state_slot(fd);
+    if (slot == NULL)
+        return tmo_real.listen(fd, backlog);
+    if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
+        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
+    int r = tmo_real.listen(fd, backlog);
+    if (r != 0 && slot->dir == TMO_DIR_NONE && (tmo_slot_flags(slot) & TMO_SLOT_TIMED_SEND) != 0) {
+        int64_t us = tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]);
+        if (tmo_apply_timeo(fd, TMO_SEND, us) == 0)
+            tmo_slot_lower(slot, TMO_SLOT_TIMED_SEND);
+    }
+    if (r != 0 || slot->dir == TMO_DIR_LISTEN)
+        return r;
+
+    memset(&slot->listener, 0, sizeof(slot->listener));
+    tmo_slot_set_born_us(slot, tmo_self_now_us());
+    tmo_made_listener(fd, slot);
+    tmo_state_rehot(fd, slot);
+    if (tmo_wants(TMO_EVENT_LISTEN)) {
+        struct tmo_tcpinfo info = {.len = 0};
+        struct tmo_event event;
+        (void)tmo_tcpinfo_get(fd, &info);
+        tmo_emit_begin(&event, TMO_RECORD_LISTEN);
+        tmo_emit_connection(&event, fd, slot, &info);
+        tmo_emit(&event);
+    }
+    return r;
+}
+
+/* --- accept ---------------------------------------------------------------------------------- */
+
+/* Looks at the accept queue, ten times a second at most. */
+static void sample_queue(int fd, struct tmo_slot *slot)
+{
+    struct tmo_tcpinfo info;
+    if (!tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN) || !tmo_proto_is_tcp(slot->proto))
+        return;
+    uint32_t now_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
+    if (now_ms - slot->listener.sampled_ms < 100)
+        return;
+    slot->listener.sampled_ms = now_ms;
+    if (tmo_tcpinfo_get(fd, &info) == 0 &&
+        tmo_tcpinfo_unacked(&info) > slot->listener.queue_highest)
+        slot->listener.queue_highest = tmo_tcpinfo_unacked(&info);
+}
+
+static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
+{
+    (void)done;
+    (void)more;
+    return tmo_result(c->accept_flags == 0
+                          ? tmo_real.accept(c->fd, c->addr, c->addr_len)
+                          : tmo_real.accept4(c->fd, c->addr, c->addr_len, c->accept_flags));
+}
+
+/* On an MPTCP listener SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured): it
+ * is waited for by poll. Another process may take the connection first; then accept waits, and
+ * with an accept queue that is empty again the limit is missed once. Returns 0 or -errno. */
+static int wait_for_mptcp(int fd, struct tmo_slot *slot)
+{
+    int64_t limit_ns = tmo_current.plan.accept_ns;
+    if (slot->proto != TMO_MPTCP || (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) == 0 ||
+        tmo_raw_is_nonblocking(fd) != 0)
+        return 0;
+    int64_t end_ns = tmo_clock_ns() + limit_ns;
+    for (;;) {
+        int64_t left_ns = end_ns - tmo_clock_ns();
+        int r = tmo_raw_wait(fd, POLLIN, left_ns > 0 ? left_ns : 0);
+        if (r == -EINTR && tmo_judge_may_restart())
+            continue;
+        if (r != 0)
+            return r == -EINTR ? r : 0;
+        return -tmo_state_expire(&(struct tmo_expiry){
+            .fd = fd,
+            .slot = slot,
+            .limit = "accept",
+            .limit_ns = limit_ns,
+            .waited_ns = limit_ns,
+            .call = "accept",
+            .kernel_error = EAGAIN,
+        });
+    }
+}
+
+static const struct tmo_kind kind_accept = {"accept", TMO_RECV, make_accept};
+static const struct tmo_kind kind_accept4 = {"accept4", TMO_RECV, make_accept};
+
+/* What follows an accept on LISTENER that failed, or the whole of one on a listener that expired.
+ */
+static __attribute__((noinline)) int accept_judged(struct tmo_slot *listener,
+                                                   const struct tmo_kind *kind, int fd,
+                                                   struct sockaddr *addr, socklen_t *len, int flags)
+{
+    struct tmo_call call = tmo_call_of(kind, fd, 0);
+    call.addr = addr;
+    call.addr_len = len;
+    call.accept_flags = flags;
+    if ((tmo_slot_flags(listener) & TMO_SLOT_EXPIRED) != 0)
+        return (int)tmo_call_slow(&call);
+    return (int)tmo_call_after(&call, -1);
+}
+
+static int accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t *len,
+                      int flags)
+{
+    struct sockaddr_storage peer;
+    socklen_t peer_len = 0;
+    struct tmo_slot *slot = tmo_state_slot(fd);
+    int e = errno;
+    if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
+        return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
+    sample_queue(fd, slot);
+    int r = wait_for_mptcp(fd, slot);
+    if (r < 0) {
+        errno = -r;
+        return -1;
+    }
+    tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+    /* Who does not ask for the peer's address leaves it to us, for free. */
+    bool asks = addr != NULL || len != NULL;
+    if (!asks && tmo_current.logs) {
+        peer_len = sizeof(peer);
+        addr = (struct sockaddr *)&peer;
+        len = &peer_len;
+    }
+    r = -1;
+    if ((tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) == 0)
+        r = flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
+    if (r < 0)
+        r = accept_judged(slot, kind, fd, addr, len, flags);
+    if (r < 0)
+        return r;
+    if (asks && tmo_current.logs) {
+        peer_len = sizeof(peer);
+        if (TMO_RAW3(SYS_getpeername, r, &peer, &peer_len) < 0)
+            peer_len = 0;
+    }
+    tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
+    errno = e;
+    return r;
+}
+
+int wrap_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    if (!tmo_current.active)
+        return tmo_real.accept(fd, addr, len);
+    return accept_any(&kind_accept, fd, addr, len, 0);
+}
+
+int wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    if (!tmo_current.active)
+        return tmo_real.accept4(fd, addr, len, flags);
+    return accept_any(&kind_accept4, fd, addr, len, flags);
+}
