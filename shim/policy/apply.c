@@ -16,16 +16,6 @@ int64_t tmo_apply_read_timeo(int fd, enum tmo_way way)
     return r < 0 ? r : (int64_t)t.s * 1000000 + t.us;
 }
 
-unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan,
-                         enum tmo_way way, bool always)
-{
-    bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[way],
-                                   tmo_slot_unpack_timeo(slot->app_timeo[way]), &ours);
-    int r = ours || always ? tmo_apply_timeo(fd, way, us) : 0;
-    return ours && r == 0 ? tmo_apply_flag(way) : 0;
-}
-
 void tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
                     bool always)
 {

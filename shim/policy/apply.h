@@ -48,8 +48,15 @@ static inline unsigned tmo_apply_flag(enum tmo_way way)
 /* Gives WAY of FD the timeout that PLAN and the program's own value make. ALWAYS: also where that
  * is no timeout at all, because FD may have inherited one. Returns tmo_apply_flag() if it is ours,
  * else 0. */
-unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan,
-                         enum tmo_way way, bool always);
+static inline unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot,
+                                       const struct tmo_plan *plan, enum tmo_way way, bool always)
+{
+    bool ours;
+    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[way],
+                                   tmo_slot_unpack_timeo(slot->app_timeo[way]), &ours);
+    int r = ours || always ? tmo_apply_timeo(fd, way, us) : 0;
+    return ours && r == 0 ? tmo_apply_flag(way) : 0;
+}
 
 /* The same, noted in SLOT. */
 void tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,

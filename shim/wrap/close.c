@@ -23,7 +23,9 @@
 
 void tmo_close_forget(int fd, const char *reason)
 {
-    struct tmo_slot *slot = tmo_state_slot(fd) != NULL ? tmo_track_leave(fd) : NULL;
+    if (!tmo_current.active || tmo_self_borrowed())
+        return;
+    struct tmo_slot *slot = tmo_track_leave(fd);
     if (slot == NULL)
         return;
     if (tmo_wants(TMO_EVENT_CLOSE))
