@@ -53,11 +53,11 @@ REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/r
 WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c shim/wrap/connect.c shim/wrap/emit.c \
            shim/wrap/last.c shim/wrap/made.c shim/wrap/option.c shim/wrap/process.c \
            shim/wrap/recv.c shim/wrap/send.c shim/wrap/state.c shim/wrap/syscall.c \
-           shim/wrap/vfork.c $(if $(SAN),,shim/sys/strings.c)
+           shim/wrap/vfork.c shim/wrap/wait.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
 UNITS    = duration errnos load logfile record settings sink tcpinfo word
-PROGRAMS = fds peer racers steps
+PROGRAMS = fds luck peer racers steps
 EXAMPLES = legacy-client legacy-server
 BENCH    = ops paired start hold
 BENCH_OPS = bench/ops.c bench/ends.c bench/data.c bench/wait.c bench/life.c bench/threads.c

@@ -36,9 +36,9 @@ enum tmo_end tmo_end_connection(int fd, const struct tmo_slot *slot)
     return TMO_RAW2(SYS_shutdown, fd, SHUT_RDWR) == 0 ? TMO_END_DRAIN : TMO_END_NOT;
 }
 
-void tmo_end_attempt(int fd, const struct tmo_slot *slot)
+void tmo_end_attempt(int fd, const struct tmo_slot *slot, bool polled)
 {
-    if (!tmo_proto_is_tcp(slot->proto) || disconnect(fd) < 0)
+    if (!tmo_proto_is_tcp(slot->proto) || disconnect(fd) < 0 || polled)
         return;    /* a unix socket's attempt ends with the call */
     int error = 0; /* the ECONNRESET that this leaves behind (tcp_disconnect) */
     socklen_t len = sizeof(error);

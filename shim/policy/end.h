@@ -19,8 +19,9 @@ enum tmo_end {
  * TCP_INFO before: connect(AF_UNSPEC) zeroes it. */
 enum tmo_end tmo_end_connection(int fd, const struct tmo_slot *slot);
 
-/* Ends an attempt to connect, so that no handshake completes later and a new one starts afresh. */
-void tmo_end_attempt(int fd, const struct tmo_slot *slot);
+/* Ends an attempt to connect, so that no handshake completes later and a new one starts afresh. The
+ * error that this leaves in the kernel is taken away, unless POLLED: who polls must see POLLERR. */
+void tmo_end_attempt(int fd, const struct tmo_slot *slot, bool polled);
 
 /* Whether FD still is the connection that SLOT describes, by its peer: the number may have been
  * closed and taken by a road that we do not see. */

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +45,11 @@ typedef off_t off64_t; /* musl: always 64 bits */
 #define TMO_SYS_dup2 SYS_dup2
 #else
 #define TMO_SYS_dup2 (-1)
+#endif
+#ifdef SYS_poll
+#define TMO_SYS_poll SYS_poll
+#else
+#define TMO_SYS_poll (-1)
 #endif
 #ifdef SYS_fork
 #define TMO_SYS_fork SYS_fork

@@ -33,6 +33,7 @@ enum {
     TMO_SLOT_STUBBORN = 1 << 3,   /* ended at the second expiry in a row: ETIMEDOUT from then on */
     TMO_SLOT_ENDED = 1 << 5,      /* we ended the connection */
     TMO_SLOT_DRAIN = 1 << 6,      /* ... but what had arrived can still be read */
+    TMO_SLOT_CONNECTING = 1 << 4, /* a non-blocking connect is under way, as far as we know */
     TMO_SLOT_CUT_RECV = 1 << 7,   /* reading stands at an unknown place of the stream */
     TMO_SLOT_CUT_SEND = 1 << 8,   /* writing ... */
     TMO_SLOT_EXPIRED = 1 << 9,    /* a limit expired and nothing went well since */

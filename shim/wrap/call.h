@@ -113,6 +113,10 @@ size_t tmo_iov_bytes(const struct iovec *iov, size_t count);
  * under the limit `connect`. Returns a count or -errno. In connect.c. */
 ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot);
 
+/* The limit of connect has passed on FD after WAITED_NS: the attempt is ended, in the kernel too.
+ * CALL is what waited. Returns the errno that the program gets. In connect.c. */
+int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const char *call);
+
 /* --- state.c --------------------------------------------------------------------------------- */
 
 /* Sets the hot bytes of FD by what SLOT says now. */

@@ -12,6 +12,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/wait.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -77,7 +78,7 @@ static void start_afresh(const struct attempt *a)
     struct tmo_slot *slot = a->slot;
     tmo_slot_lower(slot, TMO_SLOT_ENDED | TMO_SLOT_DRAIN | TMO_SLOT_STUBBORN | TMO_SLOT_CUT_RECV |
                              TMO_SLOT_CUT_SEND | TMO_SLOT_RECORDED | TMO_SLOT_EXPIRED |
-                             TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED);
+                             TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING);
     slot->pending = 0;
     slot->connect_us = 0;
     slot->timeouts = 0;
@@ -86,25 +87,32 @@ static void start_afresh(const struct attempt *a)
     tmo_slot_set_born_us(slot, (uint64_t)a->start_ns / 1000);
 }
 
-/* The limit has passed: the attempt is ended, and SLOT is as before it. */
-static int attempt_expired(const struct attempt *a, int64_t waited_ns)
+int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const char *call)
 {
-    struct tmo_slot *slot = a->slot;
+    bool polled = strcmp(call, "connect") != 0;
     int error = tmo_state_expire(&(struct tmo_expiry){
-        .fd = a->fd,
+        .fd = fd,
         .slot = slot,
         .limit = "connect",
-        .limit_ns = a->limit_ns,
+        .limit_ns = tmo_current.plan.connect_ns,
         .waited_ns = waited_ns,
-        .call = "connect",
+        .call = call,
         .kernel_error = slot->family == TMO_FAMILY_UNIX ? EAGAIN : EINPROGRESS,
     });
-    tmo_emit_close(a->fd, slot, "timeout");
-    tmo_end_attempt(a->fd, slot);
+    tmo_emit_close(fd, slot, "timeout");
+    tmo_end_attempt(fd, slot, polled);
     /* From now on it is told so, until it connects again. */
-    tmo_state_ended(a->fd, slot, 0);
-    tmo_slot_lower(slot, TMO_SLOT_EXPIRED | TMO_SLOT_DRAIN);
+    tmo_state_ended(fd, slot, 0);
+    if (polled) /* the connect that asks how it went is told so, once, as by the kernel */
+        slot->pending = (uint8_t)error;
+    tmo_slot_lower(slot, TMO_SLOT_EXPIRED | TMO_SLOT_DRAIN | TMO_SLOT_CONNECTING);
+    tmo_state_rehot(fd, slot);
     return error;
+}
+
+static int attempt_expired(const struct attempt *a, int64_t waited_ns)
+{
+    return tmo_connect_expired(a->fd, a->slot, waited_ns, "connect");
 }
 
 /* Goes on with an attempt that a signal interrupted. Returns 0 or the errno. */
@@ -163,6 +171,8 @@ static int finish(const struct attempt *a, int error)
         int64_t us = took_ns / 1000;
         slot->connect_us = us <= 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     }
+    if (error == EINPROGRESS && tmo_current.plan.connect_ns != 0)
+        tmo_wait_connecting(slot);
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
         tmo_made_connected(a->fd, slot, a->send_us);
     else {
@@ -246,8 +256,13 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
 
     if (!tmo_proto_is_connected(slot->proto) || dir == TMO_DIR_LISTEN)
         return connect_other(&a);
+    if ((flags & TMO_SLOT_ENDED) != 0 && slot->pending != 0) {
+        errno = slot->pending;
+        slot->pending = 0;
+        return -1;
+    }
     if ((flags & TMO_SLOT_DRAIN) != 0)
-        tmo_end_attempt(fd, slot); /* shut down is still connected */
+        tmo_end_attempt(fd, slot, false); /* shut down is still connected */
     if (under_way && tmo_wants(TMO_EVENT_CLOSE) && is_disconnect(&a))
         tmo_emit_close(fd, slot, "close"); /* afterwards TCP_INFO is zero */
     if (!under_way && tmo_current.plan.options)

@@ -8,8 +8,7 @@
 #
 #   - bash, python3, perl, openssl, git, ssh, java, msmtp, whois, gawk: connect, then
 #     read or recv, on a blocking socket (openssl asks select first whether it may write; it may)
-#   - redis-cli, tnftp: a non-blocking connect with poll, then the socket is made blocking again;
-#     so they are here for the answer that never comes, not for the unreachable peer
+#   - redis-cli, tnftp: a non-blocking connect with poll, then the socket is made blocking again
 #   - whois, tnftp: read inside stdio, past every wrapper. The kernel's own timeout ends them there
 #     with EAGAIN, and the record is made at the close
 
@@ -281,6 +280,21 @@ hangs() {
     requires msmtp
     peer_start unreachable
     client msmtp --host=127.0.0.1 --port="$PEER_PORT" --from=a@example.org b@example.org
+    ended_by connect "timed out"
+}
+
+@test "redis-cli: unreachable, each of its two attempts is bounded" {
+    requires redis-cli redis-tools
+    peer_start unreachable
+    client redis-cli -h 127.0.0.1 -p "$PEER_PORT" ping
+    ended_with "Could not connect.*timed out" 2 "$START_MS"
+    timeouts_are connect 2
+}
+
+@test "tnftp: unreachable" {
+    requires tnftp
+    peer_start unreachable
+    client tnftp -n -v 127.0.0.1 "$PEER_PORT"
     ended_by connect "timed out"
 }
 

@@ -131,6 +131,26 @@ FULL_SAYS=('listen 0 -' 'dial 0 -')
     assert_records timeout 0
 }
 
+@test "poll for a non-blocking connect ends at the limit: ready, with the error" {
+    limits CONNECT=500ms
+    steps "${FULL[@]}" on:2 socket:tcp:nonblock dial:0 poll:out:5000 get:error get:error dial:0
+    expect "${FULL_SAYS[@]}" 'socket * -' 'dial -1 EINPROGRESS @0-200' 'poll 1 - *err*' \
+        'get 110 - ETIMEDOUT' 'get 110 - ETIMEDOUT' 'dial -1 ETIMEDOUT @0-200'
+    assert_records timeout 1
+    [[ $(record timeout '[.limit, .call] | join(" ")') == "connect poll" ]] || fail "the record"
+    assert_between 500 1000 "$(record timeout .waited_ms)" waited_ms
+}
+
+@test "poll for a non-blocking connect keeps the program's own time, shorter and longer" {
+    limits CONNECT=500ms
+    steps "${FULL[@]}" on:2 socket:tcp:nonblock dial:0 poll:out:200
+    expect "${FULL_SAYS[@]}" 'socket * -' 'dial -1 EINPROGRESS @0-200' 'poll 0 - @200'
+    assert_records timeout 0
+    steps listen on:1 socket:tcp:nonblock dial:0 poll:out:2000 poll:in:700
+    expect 'listen 0 -' 'socket * -' 'dial * *' 'poll 1 - out' 'poll 0 - @700'
+    assert_records timeout 0
+}
+
 @test "what else a connect can say is as bare" {
     limits CONNECT=1s RECV=1s SEND=1s
     same_as_bare handler:pipe:restart listen on:1 socket:tcp connect_nowhere recv send \
