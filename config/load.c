@@ -103,7 +103,9 @@ void tmo_config_init(struct tmo_config *cfg)
         const struct tmo_setting_info *info = &tmo_setting_info[id];
         if (info->type == TMO_TYPE_GLOBS || info->type == TMO_TYPE_SINK)
             cfg->text[id] = "";
-        else if (strcmp(info->deflt, "off") != 0) /* which is 0 in every type */
+        else if (strcmp(info->deflt, "off") != 0 && /* which is 0 in every type */
+                 (info->type != TMO_TYPE_WORD ||    /* as is the first word */
+                  strncmp(info->words, info->deflt, strlen(info->deflt)) != 0))
             (void)tmo_setting_parse((enum tmo_setting)id, info->deflt, strlen(info->deflt),
                                     &cfg->value[id]); /* a unit test reads every default */
         cfg->through[id] = (uint8_t)id;
