@@ -62,7 +62,10 @@ bool tmo_end_is_same(int fd, const struct tmo_slot *slot)
     if (slot->family == TMO_FAMILY_4)
         return peer.any.sa_family == AF_INET && peer.v4.sin_port == htons(slot->peer_port) &&
                (slot->peer4 == INADDR_ANY || peer.v4.sin_addr.s_addr == slot->peer4);
-    return peer.any.sa_family == AF_INET6 && peer.v6.sin6_port == htons(slot->peer_port) &&
-           (memcmp(slot->peer6, unspecified, sizeof(unspecified)) == 0 ||
-            memcmp(&peer.v6.sin6_addr, slot->peer6, sizeof(slot->peer6)) == 0);
+    if (peer.any.sa_family != AF_INET6 || peer.v6.sin6_port != htons(slot->peer_port))
+        return false;
+    if (IN6_IS_ADDR_LINKLOCAL(&peer.v6.sin6_addr)) /* the slot has the scope there */
+        memcpy(peer.v6.sin6_addr.s6_addr + 2, slot->peer6 + 2, sizeof(peer.v6.sin6_scope_id));
+    return memcmp(slot->peer6, unspecified, sizeof(unspecified)) == 0 ||
+           memcmp(&peer.v6.sin6_addr, slot->peer6, sizeof(slot->peer6)) == 0;
 }

@@ -11,7 +11,7 @@ unsigned char tmo_track_hot[TMO_HOT_SIZE];
 
 #define CHUNK TMO_TRACK_CHUNK
 
-uint32_t *tmo_track_cells[TMO_TRACK_FDS / CHUNK];
+struct tmo_cell *tmo_track_cells[TMO_TRACK_FDS / CHUNK];
 struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
 static uint32_t slots_used; /* slots handed out so far, without those from the free list */
 static uint64_t free_head;  /* low half: slot number + 1, high half: a tag against ABA */
@@ -34,17 +34,12 @@ static void *chunk(void **where, size_t size)
     return there;
 }
 
-static inline struct tmo_slot *slot_at(uint32_t number)
-{
-    return &__atomic_load_n(&tmo_track_slots[number / CHUNK], __ATOMIC_ACQUIRE)[number % CHUNK];
-}
-
 /* A free slot's number + 1, or 0. */
 static uint32_t take_slot(void)
 {
     uint64_t head = __atomic_load_n(&free_head, __ATOMIC_ACQUIRE);
     while ((uint32_t)head != 0) {
-        uint32_t next = slot_at((uint32_t)head - 1)->born_us[0];
+        uint32_t next = tmo_track_slot_at((uint32_t)head - 1)->born_low_us;
         uint64_t fresh = ((head >> 32) + 1) << 32 | next;
         if (__atomic_compare_exchange_n(&free_head, &head, fresh, true, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE))
@@ -63,20 +58,19 @@ static void free_slot(uint32_t number_1)
 {
     uint64_t head = __atomic_load_n(&free_head, __ATOMIC_RELAXED), fresh;
     do {
-        slot_at(number_1 - 1)->born_us[0] = (uint32_t)head;
+        tmo_track_slot_at(number_1 - 1)->born_low_us = (uint32_t)head;
         fresh = ((head >> 32) + 1) << 32 | number_1;
     } while (!__atomic_compare_exchange_n(&free_head, &head, fresh, true, __ATOMIC_ACQ_REL,
                                           __ATOMIC_RELAXED));
 }
 
-/* Where FD's slot number is kept, or NULL. */
-static inline uint32_t *cell(int fd, bool make)
+/* The cell of FD, made if there is none. NULL: no memory, or FD is out of range. */
+static inline struct tmo_cell *made_cell(int fd)
 {
     if (fd < 0 || fd >= TMO_TRACK_FDS)
         return NULL;
-    uint32_t **where = &tmo_track_cells[(unsigned)fd / CHUNK];
-    uint32_t *cells = make ? chunk((void **)where, CHUNK * sizeof(uint32_t))
-                           : __atomic_load_n(where, __ATOMIC_ACQUIRE);
+    struct tmo_cell *cells =
+        chunk((void **)&tmo_track_cells[(unsigned)fd / CHUNK], CHUNK * sizeof(struct tmo_cell));
     return cells != NULL ? &cells[(unsigned)fd % CHUNK] : NULL;
 }
 
@@ -104,66 +98,78 @@ static void raise_highest(int fd)
 
 struct tmo_slot *tmo_track_add(int fd)
 {
-    uint32_t *at = cell(fd, true);
-    uint32_t number_1 = at != NULL ? take_slot() : 0;
+    struct tmo_cell *cell = made_cell(fd);
+    if (cell == NULL)
+        return NULL;
+    /* Whoever closed this number before is done with it: the kernel has given it out anew. */
+    uint32_t number_1 = __atomic_load_n(&cell->slot, __ATOMIC_ACQUIRE) & ~TMO_CELL_SPARE;
+    if (number_1 == 0)
+        number_1 = take_slot();
     if (number_1 == 0)
         return NULL;
-    struct tmo_slot *there = slot_at(number_1 - 1);
-    *there = (struct tmo_slot){.refs = 1, .generation = there->generation + 1};
+    struct tmo_slot *there = tmo_track_slot_at(number_1 - 1);
+    *there = (struct tmo_slot){.refs = 1, .generation = (uint16_t)(there->generation + 1)};
+    cell->due_ms = 0;
+    cell->att_ms = 0;
     raise_highest(fd);
-    __atomic_store_n(at, number_1, __ATOMIC_RELEASE);
+    __atomic_store_n(&cell->slot, number_1, __ATOMIC_RELEASE);
     return there;
+}
+
+/* Takes the spare slot of CELL away, for which there is no use any more. */
+static void give_spare(struct tmo_cell *cell)
+{
+    uint32_t number_1 = __atomic_exchange_n(&cell->slot, 0, __ATOMIC_ACQ_REL);
+    if ((number_1 & TMO_CELL_SPARE) != 0)
+        free_slot(number_1 & ~TMO_CELL_SPARE);
 }
 
 void tmo_track_share(int from, int to)
 {
     tmo_track_drop(to);
-    uint32_t *source = cell(from, false), *target = cell(to, true);
-    uint32_t number_1 = source != NULL ? __atomic_load_n(source, __ATOMIC_ACQUIRE) : 0;
+    struct tmo_cell *source = tmo_track_cell(from), *target = made_cell(to);
+    uint32_t number_1 = tmo_track_number(from);
     if (number_1 == 0 || target == NULL)
         return;
-    struct tmo_slot *slot = slot_at(number_1 - 1);
+    struct tmo_slot *slot = tmo_track_slot_at(number_1 - 1);
     if (__atomic_fetch_add(&slot->refs, 1, __ATOMIC_RELAXED) >= UINT16_MAX - 64) {
         __atomic_fetch_sub(&slot->refs, 1, __ATOMIC_RELAXED);
         return; /* more copies than can be counted: this one is not ours */
     }
+    give_spare(target);
     raise_highest(to);
-    __atomic_store_n(target, number_1, __ATOMIC_RELEASE);
+    target->att_ms = source->att_ms;
+    __atomic_store_n(&target->due_ms, source->due_ms, __ATOMIC_RELAXED);
+    __atomic_store_n(&target->slot, number_1, __ATOMIC_RELEASE);
     put_hot(to, from < TMO_HOT_SIZE ? (enum tmo_hot)tmo_hot(from) : TMO_HOT_SLOW);
 }
 
 struct tmo_slot *tmo_track_leave(int fd)
 {
-    uint32_t *at = cell(fd, false);
-    uint32_t number_1 = at != NULL ? __atomic_exchange_n(at, 0, __ATOMIC_ACQ_REL) : 0;
-    if (number_1 == 0)
-        return NULL;
+    struct tmo_cell *cell = tmo_track_cell(fd);
+    uint32_t number_1 = cell != NULL ? __atomic_load_n(&cell->slot, __ATOMIC_ACQUIRE) : 0;
+    do {
+        if (number_1 == 0 || (number_1 & TMO_CELL_SPARE) != 0)
+            return NULL;
+    } while (!__atomic_compare_exchange_n(&cell->slot, &number_1, number_1 | TMO_CELL_SPARE, true,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    __atomic_store_n(&cell->due_ms, 0, __ATOMIC_RELAXED);
     put_hot(fd, TMO_HOT_NONE);
-    struct tmo_slot *slot = slot_at(number_1 - 1);
+    struct tmo_slot *slot = tmo_track_slot_at(number_1 - 1);
     /* The only one that led there is gone already: nobody else can count. */
-    if (__atomic_load_n(&slot->refs, __ATOMIC_ACQUIRE) != 1 &&
-        __atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (__atomic_load_n(&slot->refs, __ATOMIC_ACQUIRE) == 1)
+        return slot;
+    __atomic_store_n(&cell->slot, 0, __ATOMIC_RELEASE); /* it lives on under another number */
+    if (__atomic_sub_fetch(&slot->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return NULL;
+    __atomic_store_n(&cell->slot, number_1 | TMO_CELL_SPARE, __ATOMIC_RELEASE);
     return slot;
-}
-
-static uint32_t number_of(const struct tmo_slot *slot)
-{
-    for (uint32_t i = 0; i < TMO_TRACK_FDS / CHUNK; i++) {
-        const struct tmo_slot *first = __atomic_load_n(&tmo_track_slots[i], __ATOMIC_ACQUIRE);
-        if (first != NULL && slot >= first && slot < first + CHUNK)
-            return i * CHUNK + (uint32_t)(slot - first);
-    }
-    return UINT32_MAX;
 }
 
 void tmo_track_free(struct tmo_slot *slot)
 {
     if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
         tmo_track_free_text(slot->peer_path);
-    uint32_t number = number_of(slot);
-    if (number != UINT32_MAX)
-        free_slot(number + 1);
 }
 
 void tmo_track_drop(int fd)
@@ -194,22 +200,27 @@ int tmo_track_next(int fd)
 {
     int last = __atomic_load_n(&highest, __ATOMIC_ACQUIRE);
     for (; fd <= last; fd++) {
-        uint32_t *at = cell(fd, false);
-        if (at == NULL)
+        if (tmo_track_cell(fd) == NULL)
             fd |= (int)CHUNK - 1; /* nothing in this chunk */
-        else if (__atomic_load_n(at, __ATOMIC_ACQUIRE) != 0)
+        else if (tmo_track_number(fd) != 0)
             return fd;
     }
     return -1;
 }
 
-#define TEXT_PART 44 /* the generation stays where it is */
+int tmo_track_highest(void)
+{
+    return __atomic_load_n(&highest, __ATOMIC_ACQUIRE);
+}
 
-/* Text lives in slots that are lent for it: a link, a length and 44 bytes in each. */
+#define TEXT_PART 36 /* the generation stays where it is */
+
+/* Text lives in slots that are lent for it: a link, a length and 36 bytes in each. */
 struct text_slot {
-    uint32_t next; /* where the free list's link is, in born_us */
-    uint32_t len;  /* of the whole text, in the first */
-    uint32_t generation;
+    uint32_t next; /* where the free list's link is */
+    uint16_t unused;
+    uint16_t generation;
+    uint32_t len; /* of the whole text, in the first */
     char part[TEXT_PART];
 };
 _Static_assert(sizeof(struct text_slot) == sizeof(struct tmo_slot), "text is kept in slots");
@@ -226,7 +237,7 @@ uint32_t tmo_track_keep_text(const void *text, size_t len)
             tmo_track_free_text(first);
             return 0;
         }
-        struct text_slot *slot = (struct text_slot *)(void *)slot_at(number_1 - 1);
+        struct text_slot *slot = (struct text_slot *)(void *)tmo_track_slot_at(number_1 - 1);
         size_t at = part * TEXT_PART, here = len - at < TEXT_PART ? len - at : TEXT_PART;
         memcpy(slot->part, (const char *)text + at, here);
         slot->len = (uint32_t)len;
@@ -240,7 +251,7 @@ size_t tmo_track_kept_text(uint32_t handle, void *buf)
 {
     size_t at = 0, len = 0;
     while (handle != 0 && at < 108) {
-        const struct text_slot *slot = (struct text_slot *)(void *)slot_at(handle - 1);
+        const struct text_slot *slot = (struct text_slot *)(void *)tmo_track_slot_at(handle - 1);
         len = at == 0 ? slot->len : len;
         if (len > 108)
             return 0;
@@ -255,7 +266,7 @@ size_t tmo_track_kept_text(uint32_t handle, void *buf)
 void tmo_track_free_text(uint32_t handle)
 {
     while (handle != 0) {
-        uint32_t next = ((struct text_slot *)(void *)slot_at(handle - 1))->next;
+        uint32_t next = ((struct text_slot *)(void *)tmo_track_slot_at(handle - 1))->next;
         free_slot(handle); /* writes the free list's link over ours */
         handle = next;
     }

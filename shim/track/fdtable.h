@@ -36,28 +36,55 @@ static inline unsigned tmo_hot(int fd)
 /* Descriptors from here on are left alone (fs.nr_open is 1,048,576 by default). */
 #define TMO_TRACK_FDS (1 << 20)
 
-/* Descriptor -> slot number + 1 (0 = not ours), and slot number -> slot, in chunks that are made
- * when they are first needed. For tmo_track_slot() only. */
+/* What is known of a descriptor itself, beside its socket. */
+struct tmo_cell {
+    uint32_t slot;   /* slot number + 1, TMO_CELL_SPARE: kept for the next socket; 0 = not ours */
+    uint32_t due_ms; /* when its connection is to be looked at next, see due.h; 0 = not */
+    union {
+        uint32_t att_ms; /* until when somebody polls for it, or last did; 0 = nobody so far */
+        uint32_t set;    /* TMO_SLOT_IN_EPOLL: slot number + 1 of the epoll set that it is in */
+    };
+};
+#define TMO_CELL_SPARE (1u << 31)
+
+/* Descriptor -> cell, and slot number -> slot, in chunks that are made when they are first needed.
+ * For tmo_track_cell() and tmo_track_slot() only. */
 #define TMO_TRACK_CHUNK 1024u
-extern uint32_t *tmo_track_cells[TMO_TRACK_FDS / TMO_TRACK_CHUNK]
+extern struct tmo_cell *tmo_track_cells[TMO_TRACK_FDS / TMO_TRACK_CHUNK]
     __attribute__((visibility("hidden")));
 extern struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / TMO_TRACK_CHUNK]
     __attribute__((visibility("hidden")));
 
-/* The slot of FD, or NULL if FD is not ours. */
-static inline struct tmo_slot *tmo_track_slot(int fd)
+/* The cell of FD, or NULL if there is none yet. */
+static inline struct tmo_cell *tmo_track_cell(int fd)
 {
     if ((unsigned)fd >= TMO_TRACK_FDS)
         return NULL;
-    uint32_t *cells =
+    struct tmo_cell *cells =
         __atomic_load_n(&tmo_track_cells[(unsigned)fd / TMO_TRACK_CHUNK], __ATOMIC_ACQUIRE);
-    if (cells == NULL)
-        return NULL;
-    uint32_t number = __atomic_load_n(&cells[(unsigned)fd % TMO_TRACK_CHUNK], __ATOMIC_ACQUIRE) - 1;
-    if (number == UINT32_MAX)
-        return NULL;
+    return cells != NULL ? &cells[(unsigned)fd % TMO_TRACK_CHUNK] : NULL;
+}
+
+/* The slot of NUMBER, which is one. */
+static inline struct tmo_slot *tmo_track_slot_at(uint32_t number)
+{
     return &__atomic_load_n(&tmo_track_slots[number / TMO_TRACK_CHUNK],
                             __ATOMIC_ACQUIRE)[number % TMO_TRACK_CHUNK];
+}
+
+/* Slot number + 1 of FD, or 0 if FD is not ours. */
+static inline uint32_t tmo_track_number(int fd)
+{
+    const struct tmo_cell *cell = tmo_track_cell(fd);
+    uint32_t number_1 = cell != NULL ? __atomic_load_n(&cell->slot, __ATOMIC_ACQUIRE) : 0;
+    return (number_1 & TMO_CELL_SPARE) == 0 ? number_1 : 0;
+}
+
+/* The slot of FD, or NULL if FD is not ours. */
+static inline struct tmo_slot *tmo_track_slot(int fd)
+{
+    uint32_t number_1 = tmo_track_number(fd);
+    return number_1 != 0 ? tmo_track_slot_at(number_1 - 1) : NULL;
 }
 
 /* Makes FD, which is not ours, ours. Returns its slot, all zero but for refs, to be filled in; or
@@ -68,12 +95,12 @@ struct tmo_slot *tmo_track_add(int fd);
 /* Lets TO lead to the slot of FROM too, with the same hot byte: dup(2). */
 void tmo_track_share(int from, int to);
 
-/* FD is ours no longer. Returns its slot if FD was the last to lead to it, to be given back by
- * tmo_track_free(); else NULL. Of several threads that close the descriptors of one socket at once,
- * one gets it. */
+/* FD is ours no longer. Returns its slot if FD was the last to lead to it, else NULL; of several
+ * threads that close the descriptors of one socket at once, one gets it. The slot stays as it is
+ * until FD is ours again: whoever calls this has yet to close it. tmo_track_free() is to follow. */
 struct tmo_slot *tmo_track_leave(int fd);
 
-/* Gives SLOT back, with the path that it kept. */
+/* Gives back the path that SLOT keeps, which tmo_track_leave() returned. */
 void tmo_track_free(struct tmo_slot *slot);
 
 /* Both. */
@@ -87,6 +114,9 @@ void tmo_track_guard(int fd, bool guarded);
 
 /* The first of our descriptors at or above FD, or -1. */
 int tmo_track_next(int fd);
+
+/* No descriptor above this was ever ours; -1: none at all. */
+int tmo_track_highest(void);
 
 /* Keeps LEN bytes (at most 108) of TEXT; returns a handle for a slot's peer_path, or 0. */
 uint32_t tmo_track_keep_text(const void *text, size_t len);

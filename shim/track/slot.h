@@ -2,7 +2,7 @@
  * What we know of one socket (one open file description, however many numbers it has).
  * Layer: track.
  *
- * 56 bytes: with 4 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
+ * 48 bytes: with 12 in the fd map and 1 in the hot table, 10,000 open sockets stay under 64 bytes
  * each. Fields are written by the thread that makes or ends the socket; FLAGS and the counters
  * also by threads in a slow path, atomically.
  */
@@ -40,25 +40,24 @@ enum {
     TMO_SLOT_INHERITED = 1 << 10, /* from before a fork, and not used in this process so far */
     TMO_SLOT_RECORDED = 1 << 11,  /* its end is on record already */
     TMO_SLOT_SHARED = 1 << 12,    /* it came from another process, which may still hold it */
-    TMO_SLOT_LOCAL_KNOWN = 1 << 13, /* local address and port are in the slot (IPv4 only) */
-    TMO_SLOT_FASTOPEN = 1 << 14,    /* TCP_FASTOPEN_CONNECT: the first send does the handshake */
-    TMO_SLOT_CONNECTED = 1 << 15,   /* a connect went well or is under way; accepted; found so */
+    TMO_SLOT_EPOLL = 1 << 13,     /* no socket, but a set of epoll(7) */
+    TMO_SLOT_FASTOPEN = 1 << 14,  /* TCP_FASTOPEN_CONNECT: the first send does the handshake */
+    TMO_SLOT_CONNECTED = 1 << 15, /* a connect went well or is under way; accepted; found so */
+    TMO_SLOT_IN_EPOLL = 1 << 16,  /* it is in an epoll set */
+    TMO_SLOT_WANTS_IN = 1 << 17,  /* ... and the program is to be told when it can be read */
+    TMO_SLOT_ONESHOT = 1 << 18,   /* ... once (EPOLLONESHOT) */
+    TMO_SLOT_STALLED = 1 << 19,   /* what is to be sent did not move at the last look */
 };
 
 struct tmo_slot {
-    uint32_t born_us[2];   /* monotonic, low word first: when it was opened or taken up */
-    uint32_t generation;   /* how often the slot has been given out: who waits sees a new owner */
+    uint32_t born_low_us; /* monotonic, in 48 bits: when it was opened or taken up */
+    uint16_t born_high_us;
+    uint16_t generation;   /* how often the slot has been given out: who waits sees a new owner */
     uint32_t connect_us;   /* how long connect took; 0 = unknown */
     uint32_t app_timeo[2]; /* the program's own SO_RCVTIMEO, SO_SNDTIMEO, packed; 0 = none set */
-    uint16_t local_port;   /* host order */
-    uint16_t peer_port;
     union {
-        uint32_t local4;     /* network order */
-        uint32_t peer_scope; /* IPv6: sin6_scope_id */
-    };
-    union {
-        uint8_t peer6[16];
-        uint32_t peer4;     /* network order */
+        uint8_t peer6[16]; /* a scope stands in bytes 2 to 5 of a link-local one: tmo_made_peer() */
+        uint32_t peer4;    /* network order */
         uint32_t peer_path; /* unix: where the path is kept, see fdtable.h */
         struct {
             uint32_t accepted;
@@ -66,26 +65,33 @@ struct tmo_slot {
             uint32_t queue_limit;
             uint32_t sampled_ms; /* when the queue was last looked at */
         } listener;
+        struct {                /* of an epoll set, TMO_SLOT_EPOLL; times as in due.h */
+            uint32_t att_ms;    /* until when somebody waits on it, or last did */
+            uint32_t since_ms;  /* as of when that is so without a pause */
+            uint32_t parent;    /* slot number + 1 of the epoll set that it is in; 0 = none */
+            uint32_t has_conns; /* a connection is or was in it */
+        } epoll;
     };
+    uint16_t peer_port; /* host order */
+    uint16_t refs;      /* descriptors of this process that lead here */
     uint8_t proto : 3, dir : 2, family : 2;
     uint8_t timeouts; /* limits of ours that expired; stays at 255 */
     uint8_t spins;    /* calls answered without the kernel since the end */
     uint8_t pending;  /* errno kept for the program's next call; 0 = none */
-    uint16_t flags;
-    uint16_t refs; /* descriptors of this process that lead here */
+    uint32_t flags;
 };
 
-_Static_assert(sizeof(struct tmo_slot) == 56, "a slot is 56 bytes");
+_Static_assert(sizeof(struct tmo_slot) == 48, "a slot is 48 bytes");
 
 static inline uint64_t tmo_slot_born_us(const struct tmo_slot *slot)
 {
-    return (uint64_t)slot->born_us[1] << 32 | slot->born_us[0];
+    return (uint64_t)slot->born_high_us << 32 | slot->born_low_us;
 }
 
 static inline void tmo_slot_set_born_us(struct tmo_slot *slot, uint64_t us)
 {
-    slot->born_us[0] = (uint32_t)us;
-    slot->born_us[1] = (uint32_t)(us >> 32);
+    slot->born_low_us = (uint32_t)us;
+    slot->born_high_us = (uint16_t)(us >> 32);
 }
 
 static inline unsigned tmo_slot_flags(const struct tmo_slot *slot)
@@ -97,9 +103,9 @@ static inline unsigned tmo_slot_flags(const struct tmo_slot *slot)
  * that is a change. */
 static inline void tmo_slot_change(struct tmo_slot *slot, unsigned mask, unsigned flags)
 {
-    uint16_t now = __atomic_load_n(&slot->flags, __ATOMIC_RELAXED), wanted;
+    uint32_t now = __atomic_load_n(&slot->flags, __ATOMIC_RELAXED), wanted;
     do {
-        wanted = (uint16_t)((now & ~mask) | flags);
+        wanted = (now & ~mask) | flags;
         if (wanted == now)
             return;
     } while (!__atomic_compare_exchange_n(&slot->flags, &now, wanted, 1, __ATOMIC_RELAXED,

@@ -43,7 +43,7 @@ static ssize_t give(ssize_t n)
 struct wait {
     const struct tmo_call *call;
     struct tmo_slot *slot;
-    uint32_t generation; /* of the slot, as the wait began */
+    uint16_t generation; /* of the slot, as the wait began */
     int64_t limit_ns;
     int64_t start_ns, deadline_ns;
     size_t done; /* bytes that went through so far */
@@ -341,7 +341,7 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     }
 
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
-    uint32_t generation = slot->generation;
+    uint16_t generation = slot->generation;
     ssize_t n = call->kind->make(call, 0, ended ? MSG_DONTWAIT : 0);
     if (tmo_track_slot(call->fd) != slot || slot->generation != generation) {
         errno = e; /* closed by another thread meanwhile: what it is now is not ours to judge */

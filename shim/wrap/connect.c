@@ -51,6 +51,7 @@ struct attempt {
     socklen_t len;
     int64_t start_ns, limit_ns; /* limit 0: none of ours */
     int64_t send_us;            /* the SO_SNDTIMEO that we gave it for that; 0 = none */
+    unsigned timed;             /* TMO_SLOT_TIMED_RECV: its SO_RCVTIMEO is ours */
 };
 
 static void record_connect(const struct attempt *a, int error, int64_t took_ns)
@@ -153,7 +154,7 @@ static int finish(const struct attempt *a, int error)
 {
     struct tmo_slot *slot = a->slot;
     if (error == 0 && !tmo_current.logs) { /* how long it took, nobody will know */
-        tmo_made_connected(a->fd, slot, a->send_us);
+        tmo_made_connected(a->fd, slot, a->send_us, a->timed);
         return 0;
     }
     if (error == EINTR && a->limit_ns != 0 && slot->app_timeo[TMO_SEND] == 0 &&
@@ -174,7 +175,7 @@ static int finish(const struct attempt *a, int error)
     if (error == EINPROGRESS && tmo_current.plan.connect_ns != 0)
         tmo_wait_connecting(slot);
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
-        tmo_made_connected(a->fd, slot, a->send_us);
+        tmo_made_connected(a->fd, slot, a->send_us, a->timed);
     else {
         tmo_slot_lower(slot, TMO_SLOT_CONNECTED); /* what was under way has failed */
         if (a->send_us != 0)
@@ -268,11 +269,17 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
     if (!under_way && tmo_current.plan.options)
         tmo_apply_options(fd, slot, &tmo_current.plan);
     set_connect_timeo(&a);
+    if (!under_way) /* it does not count in connect, and costs less before than behind */
+        a.timed = tmo_apply_timed(fd, slot, &tmo_current.plan, TMO_RECV, false);
+    else
+        a.timed = flags & TMO_SLOT_TIMED_RECV;
     /* Without a log a tick early is good enough, at a tenth of the price. */
     a.start_ns = tmo_current.logs ? tmo_clock_ns() : tmo_clock_coarse_ns();
     if (!under_way) /* before the wait, which may be cancelled */
         start_afresh(&a);
     int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
+    if (error != 0) /* else with the other way's */
+        tmo_slot_change(slot, TMO_SLOT_TIMED_RECV, a.timed);
     if ((error == EINPROGRESS || error == EAGAIN) && a.limit_ns != 0 &&
         tmo_raw_is_nonblocking(fd) > 0) {
         tmo_slot_raise(slot, TMO_SLOT_NONBLOCK);
@@ -320,6 +327,7 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
         a.limit_ns = plan->connect_ns;
         a.send_us = us;
     }
+    a.timed = tmo_apply_timed(call->fd, slot, plan, TMO_RECV, false);
     a.start_ns = tmo_clock_ns();
     ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;
@@ -339,7 +347,7 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
         if (n > 0)
             slot->connect_us = (uint32_t)(took_ns / 1000) + 1;
         if (n > 0 || n == -EINPROGRESS)
-            tmo_made_connected(call->fd, slot, a.send_us);
+            tmo_made_connected(call->fd, slot, a.send_us, a.timed);
         else if (a.limit_ns != 0)
             tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
         tmo_state_rehot(call->fd, slot);

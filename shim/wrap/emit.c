@@ -105,7 +105,10 @@ static void put_peer(struct tmo_address *ret, const struct tmo_slot *slot)
         struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&ret->any;
         in6->sin6_family = AF_INET6;
         memcpy(&in6->sin6_addr, slot->peer6, sizeof(slot->peer6));
-        in6->sin6_scope_id = slot->peer_scope;
+        if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)) { /* as tmo_made_peer() has it */
+            memcpy(&in6->sin6_scope_id, slot->peer6 + 2, sizeof(in6->sin6_scope_id));
+            memset(in6->sin6_addr.s6_addr + 2, 0, sizeof(in6->sin6_scope_id));
+        }
         in6->sin6_port = htons(slot->peer_port);
         ret->len = sizeof(*in6);
     } else if (slot->family == TMO_FAMILY_UNIX && slot->peer_path != 0) {

@@ -21,7 +21,7 @@ static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family fami
         return NULL;
     slot->proto = proto & 7;
     slot->family = family & 3;
-    slot->flags = (uint16_t)flags;
+    slot->flags = flags;
     return slot;
 }
 
@@ -58,7 +58,8 @@ void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t
         memcpy(&in6, addr, len < sizeof(in6) ? len : sizeof(in6));
         slot->family = TMO_FAMILY_6;
         memcpy(slot->peer6, &in6.sin6_addr, sizeof(slot->peer6));
-        slot->peer_scope = in6.sin6_scope_id;
+        if (IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr)) /* bytes that are 0 there (RFC 4291, 2.5.6) */
+            memcpy(slot->peer6 + 2, &in6.sin6_scope_id, sizeof(in6.sin6_scope_id));
         slot->peer_port = ntohs(in6.sin6_port);
     } else if (addr->sa_family == AF_UNIX && slot->family == TMO_FAMILY_UNIX && len > path_at) {
         const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)addr;
@@ -107,7 +108,7 @@ static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot 
         timed |= TMO_SLOT_TIMED_SEND;
     else
         timed |= tmo_apply_timed(fd, slot, plan, TMO_SEND, any);
-    slot->flags |= (uint16_t)timed; /* nobody else knows the socket yet */
+    slot->flags |= timed; /* nobody else knows the socket yet */
 }
 
 void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr *addr,
@@ -145,10 +146,9 @@ static bool is_deferred(int fd)
     return state == TMO_TCP_CLOSE || state == TMO_TCP_SYN_SENT;
 }
 
-void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us)
+void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned timed)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
-    unsigned timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, false);
     slot->dir = TMO_DIR_OUT;
     bool ours;
     int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[TMO_SEND],

@@ -24,9 +24,10 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
 /* Notes the peer's address in SLOT. */
 void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len);
 
-/* After a connect that went well or is under way: its limits, its state. SEND_US is the SO_SNDTIMEO
- * that we gave the socket for the connect; 0 = none. */
-void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us);
+/* After a connect that went well or is under way: the limit of sends, its state. SEND_US is the
+ * SO_SNDTIMEO that we gave the socket for the connect; 0 = none. SO_RCVTIMEO is there already:
+ * TIMED is TMO_SLOT_TIMED_RECV if it is ours. */
+void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned timed);
 
 /* Gives the listener FD the limit of accept, as MODE says. */
 void tmo_made_listener(int fd, struct tmo_slot *slot);
