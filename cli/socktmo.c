@@ -99,8 +99,11 @@ int tmo_cli_version(void)
 
 int main(int argc, char **argv)
 {
+    static char out[65536];
     /* Lines in one piece, also among those of other processes; nothing is left to flush at exec. */
     setvbuf(stderr, NULL, _IOLBF, 0);
+    /* What is printed goes out at the end, where a failure is told with its reason. */
+    setvbuf(stdout, out, _IOFBF, sizeof(out));
 
     argv += argc > 0; /* execve(2) allows an empty argv, before Linux 5.18 */
     if (argv[0] != NULL && strcmp(argv[0], "check") == 0)

@@ -25,7 +25,7 @@ bool tmo_judge_timed(int fd, struct tmo_slot *slot, const struct tmo_plan *plan,
     if (nonblocking != 0)
         return false;
 
-    int64_t limit_ns = slot->dir == TMO_DIR_LISTEN ? plan->accept_ns : plan->wait_ns[way];
+    int64_t limit_ns = (slot->dir == TMO_DIR_LISTEN ? plan->accept_us : plan->wait_us[way]) * 1000;
     int64_t there_us = tmo_apply_read_timeo(fd, way);
     /* Rounded up to a tick, or somebody else's: another holder of the socket may have set it. */
     return there_us > 0 && there_us * 1000 >= limit_ns &&

@@ -12,10 +12,17 @@
 enum tmo_way { TMO_RECV, TMO_SEND };
 
 struct tmo_plan {
-    int64_t connect_ns, accept_ns, linger_ns;  /* 0 = no limit */
-    int64_t wait_ns[2];                        /* recv, send, by enum tmo_way */
-    int64_t connect_us, accept_us, wait_us[2]; /* the same as the kernel takes them */
-    bool options;                              /* anything to be set beside the timeouts */
+    int64_t connect_ns, accept_ns, linger_ns; /* 0 = no limit */
+    int64_t idle_ns, total_ns;
+    int64_t wait_ns[2];            /* recv, send, by enum tmo_way */
+    int64_t connect_us, accept_us; /* as the kernel takes them */
+    int64_t wait_us[2];            /* the first of the limits that a wait can meet */
+    bool deadlines;                /* idle or total is set */
+    bool watches;                  /* waits by poll, select and epoll are bounded */
+    bool answer;                   /* ... by recv only while an answer is owed */
+    uint32_t slice_ms;             /* how long such a wait may last before we look */
+    uint32_t pause_ms;             /* a longer one between two waits is not waiting */
+    bool options;                  /* anything to be set beside the timeouts */
     enum tmo_mode mode;
     enum tmo_action action;
     int error;       /* errno that the program is told; 0 = what the kernel gave */

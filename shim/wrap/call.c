@@ -12,6 +12,7 @@
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
+#include "shim/wrap/watch.h"
 
 #include <poll.h>
 #include <stdbool.h>
@@ -44,9 +45,11 @@ struct wait {
     const struct tmo_call *call;
     struct tmo_slot *slot;
     uint16_t generation; /* of the slot, as the wait began */
-    int64_t limit_ns;
+    int64_t limit_ns;    /* 0: none */
     int64_t start_ns, deadline_ns;
-    size_t done; /* bytes that went through so far */
+    int64_t app_ns; /* when the program's own timeout is over; 0: it has none */
+    bool owns;      /* idle and total are to be asked as well */
+    size_t done;    /* bytes that went through so far */
 };
 
 static int64_t limit_of(const struct tmo_slot *slot, enum tmo_way way)
@@ -80,7 +83,7 @@ static ssize_t expire(const struct wait *w, int64_t waited_ns)
 static void silent_since(struct wait *w, int64_t now_ns, int64_t silent_ns)
 {
     w->start_ns = now_ns - silent_ns;
-    w->deadline_ns = w->start_ns + w->limit_ns;
+    w->deadline_ns = w->limit_ns != 0 ? w->start_ns + w->limit_ns : INT64_MAX;
 }
 
 /* Whether the number still leads to the socket that is waited on. While we wait, another thread may
@@ -110,6 +113,28 @@ static void pause_for(const struct wait *w)
     tmo_clock_sleep(left_ns < 10 * TMO_NS_PER_MS ? TMO_NS_PER_MS : 10 * TMO_NS_PER_MS);
 }
 
+/* Whether idle or total bounds what is done with SLOT. */
+static bool has_deadlines(const struct tmo_slot *slot)
+{
+    return tmo_current.plan.deadlines && tmo_proto_is_tcp(slot->proto) &&
+           slot->dir != TMO_DIR_LISTEN;
+}
+
+/* Whether idle or total has ended the connection. *RET_UNTIL_NS is made earlier by when the next of
+ * them can. */
+static bool is_overdue(const struct wait *w, int64_t now_ns, int64_t *ret_until_ns)
+{
+    if (!w->owns)
+        return false;
+    uint32_t due = tmo_watch_own(w->call->fd, w->slot, w->call->kind->name);
+    if ((tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
+        return true;
+    int64_t left_ms = due != 0 ? tmo_due_between(tmo_due_of_ns(now_ns), due) + 1 : 0;
+    if (due != 0 && now_ns + left_ms * TMO_NS_PER_MS < *ret_until_ns)
+        *ret_until_ns = now_ns + left_ms * TMO_NS_PER_MS;
+    return false;
+}
+
 /* Goes on with what is left until the limit passes without a byte. Returns a count or -errno. */
 static ssize_t go_on(struct wait *w)
 {
@@ -117,9 +142,14 @@ static ssize_t go_on(struct wait *w)
     short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
 
     for (;;) {
-        int64_t now_ns = tmo_clock_ns();
-        int r = now_ns < w->deadline_ns ? tmo_raw_wait(call->fd, events, w->deadline_ns - now_ns)
-                                        : tmo_raw_peek(call->fd, events);
+        int64_t now_ns = tmo_clock_ns(), until_ns = w->deadline_ns;
+        if (w->app_ns != 0 && w->app_ns < until_ns)
+            until_ns = w->app_ns;
+        if (is_overdue(w, now_ns, &until_ns))
+            return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
+        int r = now_ns < until_ns
+                    ? tmo_raw_wait(call->fd, events, until_ns < INT64_MAX ? until_ns - now_ns : -1)
+                    : tmo_raw_peek(call->fd, events);
         if (r == -EINTR) {
             if (tmo_judge_may_restart())
                 continue;
@@ -127,6 +157,10 @@ static ssize_t go_on(struct wait *w)
         }
         if (!is_same(w))
             return gone(w);
+        if (r == 0 && w->app_ns != 0 && tmo_clock_ns() >= w->app_ns)
+            return w->done > 0 ? (ssize_t)w->done : -EAGAIN;
+        if (r == 0 && until_ns < w->deadline_ns)
+            continue;
         if (r == 0) {
             int64_t silent_ns =
                 call->kind->way == TMO_SEND ? tmo_judge_silent_ns(call->fd, TMO_SEND) : -1;
@@ -141,6 +175,8 @@ static ssize_t go_on(struct wait *w)
         if (w->done > 0 && call->kind->way == TMO_SEND)
             more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
         ssize_t n = call->kind->make(call, w->done, more);
+        if (n <= 0 && (tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
+            return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
         if (n == -EINTR && tmo_judge_may_restart())
             continue;
         if (n == -EAGAIN) {
@@ -182,7 +218,7 @@ static ssize_t after_timeout(struct wait *w)
     const struct tmo_call *call = w->call;
     short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
     int64_t age = age_ns(w->slot);
-    if (is_of_pipe(call) || age + TMO_TICK_SLACK_NS < w->limit_ns)
+    if (is_of_pipe(call) || age + TMO_TICK_SLACK_NS < w->limit_ns) /* another socket by now */
         return -EAGAIN;
     /* A datagram socket counts as writable while its peer's queue is full: not a word of that. */
     bool tells = tmo_proto_is_connected(w->slot->proto) || call->kind->way == TMO_RECV;
@@ -190,6 +226,13 @@ static ssize_t after_timeout(struct wait *w)
         if (call->pipe)
             return -EAGAIN;
         silent_since(w, tmo_clock_ns(), 0); /* in that very moment: the data win */
+        return go_on(w);
+    }
+    int64_t until_ns = INT64_MAX;
+    if (is_overdue(w, tmo_clock_ns(), &until_ns))
+        return -tmo_state_error(w->slot);
+    if (w->limit_ns == 0) { /* the kernel's timeout was of a limit that is not passed yet */
+        silent_since(w, tmo_clock_ns(), 0);
         return go_on(w);
     }
     int64_t there_us = tmo_apply_read_timeo(call->fd, call->kind->way);
@@ -228,7 +271,8 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
     struct wait w = {.call = call,
                      .slot = slot,
                      .generation = slot->generation,
-                     .limit_ns = limit_of(slot, call->kind->way)};
+                     .limit_ns = limit_of(slot, call->kind->way),
+                     .owns = has_deadlines(slot)};
     if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
         return -tmo_state_error(slot); /* by another thread, while this one waited */
     bool is_short =
@@ -311,6 +355,60 @@ static bool is_drained(const struct tmo_call *call, ssize_t n)
     return n < 0 && n != -EFAULT && n != -EINVAL && n != -EAGAIN;
 }
 
+/* CALL on a connection that we ended: what had arrived before is read yet. */
+static ssize_t make_drain(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
+    if (!is_drained(call, n))
+        return n;
+    tmo_slot_lower(slot, TMO_SLOT_DRAIN);
+    return -tmo_state_error(slot);
+}
+
+/* Whether CALL is to be watched over by idle and total while it waits. */
+static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
+{
+    return has_deadlines(slot) &&
+           (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | TMO_SLOT_NONBLOCK)) ==
+               TMO_SLOT_CONNECTED &&
+           (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
+           (call->flags & (MSG_PEEK | MSG_WAITALL)) != (MSG_PEEK | MSG_WAITALL) && !call->waits;
+}
+
+/* Such a call: made without waiting first, so that one which need not wait costs no more; then the
+ * wait is ours. Returns a count or -errno. */
+static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    enum tmo_way way = call->kind->way;
+    struct wait w = {.call = call,
+                     .slot = slot,
+                     .generation = slot->generation,
+                     .limit_ns = limit_of(slot, way),
+                     .owns = true};
+    int64_t until_ns = INT64_MAX;
+    if (is_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
+        return way == TMO_RECV && (tmo_slot_flags(slot) & TMO_SLOT_DRAIN) != 0
+                   ? make_drain(call, slot)
+                   : -tmo_state_error(slot);
+    ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
+    if (n != -EAGAIN && (n <= 0 || !call->counts || (size_t)n >= call->wanted))
+        return n;
+    if (tmo_raw_is_nonblocking(call->fd) > 0) {
+        tmo_slot_raise(slot, TMO_SLOT_NONBLOCK);
+        tmo_state_rehot(call->fd, slot);
+        return n;
+    }
+    int64_t now_ns = tmo_clock_ns();
+    if ((tmo_slot_flags(slot) & tmo_apply_flag(way)) == 0) {
+        int64_t app_us = tmo_apply_read_timeo(call->fd, way);
+        w.app_ns = app_us > 0 ? now_ns + app_us * 1000 : 0;
+        w.limit_ns = app_us > 0 ? 0 : w.limit_ns;
+    }
+    w.done = n > 0 ? (size_t)n : 0;
+    silent_since(&w, now_ns, 0);
+    return go_on(&w);
+}
+
 ssize_t tmo_call_slow(const struct tmo_call *call)
 {
     int e = errno;
@@ -342,17 +440,17 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
 
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
     uint16_t generation = slot->generation;
-    ssize_t n = call->kind->make(call, 0, ended ? MSG_DONTWAIT : 0);
+    bool owned = !ended && is_owned(call, slot);
+    ssize_t n = owned   ? make_owned(call, slot)
+                : ended ? make_drain(call, slot)
+                        : call->kind->make(call, 0, 0);
+    if (n > 0 && !tmo_proto_is_tcp(slot->proto) && call->kind->way == TMO_RECV)
+        tmo_watch_moved(call->fd, slot);
     if (tmo_track_slot(call->fd) != slot || slot->generation != generation) {
         errno = e; /* closed by another thread meanwhile: what it is now is not ours to judge */
-    } else if (ended) {
-        if (is_drained(call, n)) {
-            tmo_slot_lower(slot, TMO_SLOT_DRAIN);
-            n = -tmo_state_error(slot);
-        }
-    } else if (n >= 0 && (!call->counts || (size_t)n >= call->wanted)) {
+    } else if (n >= 0 && (owned || ended || !call->counts || (size_t)n >= call->wanted)) {
         went_well(call->fd, slot);
-    } else {
+    } else if (!owned && !ended) {
         n = judge(call, slot, n);
         if (n > 0 && (tmo_slot_flags(slot) & (TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND)) == 0)
             went_well(call->fd, slot);

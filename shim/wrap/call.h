@@ -49,6 +49,7 @@ struct tmo_call {
     int other_fd; /* of sendfile and splice: the descriptor that is no socket */
     void *offset, *other_offset;
     bool wide_offset; /* sendfile: `offset` is of 64 bits */
+    bool waits;       /* it knows no MSG_DONTWAIT */
     bool pipe;        /* the other descriptor can be the reason as well */
     unsigned splice_flags;
     int accept_flags;
@@ -133,6 +134,7 @@ struct tmo_expiry {
     const char *call;
     int kernel_error;
     unsigned cut; /* TMO_SLOT_CUT_ flag to raise, if the call stopped half-way */
+    bool end;     /* no call on it waits that could fail: the connection is ended */
 };
 int tmo_state_expire(const struct tmo_expiry *expiry);
 

@@ -10,6 +10,7 @@
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
+#include "shim/wrap/epollset.h"
 #include "shim/wrap/made.h"
 
 #include <limits.h>
@@ -30,6 +31,8 @@ void tmo_close_forget(int fd, const char *reason)
         return;
     if (tmo_wants(TMO_EVENT_CLOSE))
         tmo_emit_close(fd, slot, reason);
+    if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
+        tmo_set_gone(slot);
     tmo_track_free(slot);
 }
 

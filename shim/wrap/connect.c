@@ -12,7 +12,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
-#include "shim/wrap/wait.h"
+#include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -173,7 +173,7 @@ static int finish(const struct attempt *a, int error)
         slot->connect_us = us <= 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     }
     if (error == EINPROGRESS && tmo_current.plan.connect_ns != 0)
-        tmo_wait_connecting(slot);
+        tmo_watch_connecting(a->fd, slot);
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
         tmo_made_connected(a->fd, slot, a->send_us, a->timed);
     else {

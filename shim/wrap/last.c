@@ -56,6 +56,8 @@ void tmo_fork_child(void)
         if (slot == NULL)
             continue;
         tmo_slot_raise(slot, TMO_SLOT_INHERITED);
-        tmo_track_guard(fd, true); /* a look before each call, until the first */
+        if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
+            slot->epoll.att_ms = 0; /* the parent waits on it, not we */
+        tmo_track_guard(fd, true);  /* a look before each call, until the first */
     }
 }

@@ -7,6 +7,7 @@
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
+#include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
@@ -22,6 +23,8 @@ static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family fami
     slot->proto = proto & 7;
     slot->family = family & 3;
     slot->flags = flags;
+    if (!tmo_watch_on && tmo_current.plan.watches)
+        tmo_watch_on = true;
     return slot;
 }
 
@@ -30,9 +33,7 @@ static void set_born_now(struct tmo_slot *slot)
     tmo_slot_set_born_us(slot, tmo_self_now_us());
 }
 
-/* A slot is still there for a number that the kernel just gave out: it was closed by a road that
- * we do not see. */
-static void drop_stale(int fd)
+void tmo_made_unseen_end(int fd)
 {
     struct tmo_slot *there = tmo_hot(fd) != TMO_HOT_NONE ? tmo_track_slot(fd) : NULL;
     if (there == NULL)
@@ -74,7 +75,7 @@ void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t
 void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
 {
     enum tmo_proto proto = tmo_apply_proto(domain, type, protocol);
-    drop_stale(fd);
+    tmo_made_unseen_end(fd);
     if (!tmo_plan_covers(&tmo_current.plan, proto))
         return;
     enum tmo_family family = domain == AF_INET6  ? TMO_FAMILY_6
@@ -101,7 +102,7 @@ static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot 
 {
     const struct tmo_plan *plan = &tmo_current.plan;
     unsigned from = tmo_slot_flags(listener);
-    bool any = plan->accept_ns != 0 || plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0;
+    bool any = plan->accept_ns != 0 || plan->wait_us[TMO_RECV] != 0 || plan->wait_us[TMO_SEND] != 0;
     unsigned timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, any);
     if ((from & TMO_SLOT_TIMED_SEND) != 0 && (from & TMO_SLOT_SHARED) == 0 &&
         slot->proto == TMO_TCP)
@@ -115,7 +116,7 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
                        socklen_t len, int flags)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
-    drop_stale(fd);
+    tmo_made_unseen_end(fd);
     unsigned nonblock = (flags & SOCK_NONBLOCK) != 0 ? TMO_SLOT_NONBLOCK : 0;
     struct tmo_slot *slot =
         fresh(fd, listener->proto, listener->family, TMO_SLOT_CONNECTED | nonblock);
@@ -131,6 +132,8 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     accepted_waits(fd, slot, listener);
     if (plan->options)
         tmo_apply_options(fd, slot, plan);
+    if (plan->deadlines)
+        tmo_watch_begin(fd, slot);
     tmo_state_rehot(fd, slot);
     if (tmo_current.logs)
         __atomic_fetch_add(&listener->listener.accepted, 1, __ATOMIC_RELAXED);
@@ -161,6 +164,8 @@ void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned
     if ((tmo_slot_flags(slot) & TMO_SLOT_FASTOPEN) != 0 && !is_deferred(fd))
         mask |= TMO_SLOT_FASTOPEN;
     tmo_slot_change(slot, mask, timed | TMO_SLOT_CONNECTED);
+    if (plan->deadlines || (tmo_slot_flags(slot) & TMO_SLOT_IN_EPOLL) != 0)
+        tmo_watch_begin(fd, slot);
     tmo_state_rehot(fd, slot);
 }
 
@@ -214,7 +219,7 @@ void tmo_made_adopt(int fd, bool inherited)
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
 
-    drop_stale(fd);
+    tmo_made_unseen_end(fd);
     if (tmo_apply_identify(fd, &found) < 0 || !tmo_plan_covers(plan, found.proto))
         return;
     struct tmo_slot *slot = fresh(fd, found.proto, found.family,
@@ -241,6 +246,7 @@ void tmo_made_adopt(int fd, bool inherited)
         tmo_apply_wait(fd, slot, plan, TMO_SEND, false);
         tmo_apply_options(fd, slot, plan);
         tmo_apply_linger(fd, plan);
+        tmo_watch_begin(fd, slot);
     }
     tmo_state_rehot(fd, slot);
 }

@@ -14,6 +14,10 @@ void tmo_made_received(const struct msghdr *msg);
  * process's as well, and on record here only if it is used. */
 void tmo_made_adopt(int fd, bool inherited);
 
+/* FD is a number that the kernel just gave out. If it is ours yet, it was closed by a road that we
+ * do not see: that is put on record. */
+void tmo_made_unseen_end(int fd);
+
 /* Takes up FD, new by socket(DOMAIN, TYPE, PROTOCOL) or socketpair. */
 void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair);
 

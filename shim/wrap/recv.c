@@ -16,7 +16,8 @@
 static ssize_t make_read(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
-    (void)more;
+    if (more != 0) /* on a socket, read(2) is recv(2) without flags */
+        return tmo_result(tmo_real.recv(c->fd, (void *)(uintptr_t)c->buf, c->len, more));
     return tmo_result(tmo_real.read(c->fd, (void *)(uintptr_t)c->buf, c->len));
 }
 
@@ -122,7 +123,11 @@ other:
 static ssize_t make_readv(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
-    (void)more;
+    if (more != 0) {
+        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)c->iov,
+                             .msg_iovlen = (__typeof__(msg.msg_iovlen))c->iov_count};
+        return tmo_result(tmo_real.recvmsg(c->fd, &msg, more));
+    }
     return tmo_result(tmo_real.readv(c->fd, c->iov, (int)c->iov_count));
 }
 

@@ -294,6 +294,7 @@ static ssize_t sendfile_ours(const struct tmo_kind *kind, int out, int in, void 
 {
     struct tmo_call call = tmo_call_of(kind, out, 0);
     call.other_fd = in;
+    call.waits = true;
     call.offset = offset;
     call.wide_offset = wide;
     call.wanted = count;
@@ -362,6 +363,7 @@ ssize_t wrap_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t l
     call.other_offset = out_off;
     call.len = len;
     call.splice_flags = flags;
+    call.waits = true;
     call.pipe = true;
     return tmo_call_slow(&call);
 }

@@ -25,8 +25,14 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
     unsigned flags = tmo_slot_flags(slot);
     enum tmo_hot hot = TMO_HOT_PASS;
     bool timed = (flags & (TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND)) != 0;
-    if ((flags & SPECIAL) != 0 || slot->pending != 0 || (flags & TMO_SLOT_CONNECTED) == 0)
+    if ((flags & TMO_SLOT_EPOLL) != 0)
+        hot = slot->epoll.has_conns != 0 ? TMO_HOT_SLOW : TMO_HOT_PASS;
+    else if ((flags & SPECIAL) != 0 || slot->pending != 0 || (flags & TMO_SLOT_CONNECTED) == 0)
         hot = TMO_HOT_SLOW;
+    else if (!tmo_proto_is_tcp(slot->proto) && tmo_current.plan.watches)
+        hot = TMO_HOT_SLOW; /* the kernel does not tell when it last took data: tmo_watch_moved() */
+    else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_current.plan.deadlines)
+        hot = TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
     else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
         hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
     tmo_track_set_hot(fd, slot, hot);
@@ -105,19 +111,28 @@ static void die_of_abort(void)
     (void)TMO_RAW1(SYS_exit_group, 128 + SIGABRT);
 }
 
-/* Ends the connection. Its record is made before: what the kernel knew is gone afterwards. */
+/* Ends the connection. Its record is made before: what the kernel knew is gone afterwards. By a
+ * copy of the descriptor, made while the number was ours: another thread may close it, and a third
+ * one get it, between any two of our steps. */
 static void end(const struct tmo_expiry *e, bool stubborn)
 {
-    if (e->slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_connected(e->slot->proto) ||
-        !tmo_end_is_same(e->fd, e->slot))
+    struct tmo_slot *slot = e->slot;
+    uint16_t generation = slot->generation;
+    if (slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_connected(slot->proto))
         return;
-    tmo_emit_close(e->fd, e->slot, "timeout");
-    enum tmo_end how = tmo_end_connection(e->fd, e->slot);
-    if (how == TMO_END_NOT)
-        return;
-    tmo_state_ended(e->fd, e->slot,
-                    (how == TMO_END_DRAIN ? TMO_SLOT_DRAIN : 0) |
-                        (stubborn ? TMO_SLOT_STUBBORN : 0));
+    int copy = (int)TMO_RAW3(TMO_SYS_fcntl, e->fd, F_DUPFD_CLOEXEC, e->fd < 64 ? 64 : e->fd + 1);
+    int by = copy >= 0 ? copy : e->fd; /* there may be no free one */
+    if (tmo_track_slot(e->fd) == slot && slot->generation == generation &&
+        tmo_end_is_same(by, slot)) {
+        tmo_emit_close_by(by, e->fd, slot, "timeout");
+        enum tmo_end how = tmo_end_connection(by, slot);
+        if (how != TMO_END_NOT)
+            tmo_state_ended(by, slot,
+                            (how == TMO_END_DRAIN ? TMO_SLOT_DRAIN : 0) |
+                                (stubborn ? TMO_SLOT_STUBBORN : 0));
+    }
+    if (copy >= 0)
+        (void)tmo_raw_close(copy);
 }
 
 int tmo_state_expire(const struct tmo_expiry *e)
@@ -140,7 +155,7 @@ int tmo_state_expire(const struct tmo_expiry *e)
     }
 
     tmo_slot_raise(slot, TMO_SLOT_EXPIRED | e->cut);
-    if (action == TMO_ACTION_RESET || again)
+    if (action == TMO_ACTION_RESET || again || e->end)
         end(e, again);
     tmo_state_rehot(e->fd, slot);
     if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0)

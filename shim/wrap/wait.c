@@ -1,124 +1,106 @@
 /* SPDX-License-Identifier: MIT
- * poll. Layer: wrap.
+ * A wait that lasts. See wait.h. Layer: wrap.
  *
- * Bounded is so far just what many otherwise blocking programs do (redis-cli, tnftp): a
- * non-blocking connect whose outcome is waited for by poll. As long as no such attempt can be under
- * way the call ends in a jump; else it is made with the time until the first of them is due, and
- * only when that has passed anything is looked at.
+ * Between its pieces all signals are blocked, and each piece runs under the mask that the program
+ * meant: so a handler runs within a piece, which ends with EINTR as the whole would have, or after
+ * the wait; never unseen between two pieces.
  */
 #include "shim/wrap/wait.h"
-#include "shim/report/tcpinfo.h"
-#include "shim/sys/clock.h"
-#include "shim/wrap/call.h"
+#include "shim/sys/raw.h"
+#include "shim/track/self.h"
 
-#include <limits.h>
+#include <string.h>
 
-/* When the first of the attempts under way is due, monotonic; 0: there is none. */
-static int64_t first_due_ns;
+__thread uint32_t tmo_wait_looked;
 
-static int64_t due_ns(const struct tmo_slot *slot)
+#define KERNEL_MASK 8 /* bytes of a signal mask, as the kernel has it */
+
+/* Where the thread is cancelled in the wait, or a handler jumps out of it, this is not reached, nor
+ * needed: there the kernel has the mask of the piece in force. */
+static void unblock(const sigset_t *before)
 {
-    return (int64_t)tmo_slot_born_us(slot) * 1000 + tmo_current.plan.connect_ns;
+    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, before, 0, KERNEL_MASK);
 }
 
-static void note_due(int64_t due)
+static void block(sigset_t *ret_before)
 {
-    int64_t first = __atomic_load_n(&first_due_ns, __ATOMIC_RELAXED);
-    while ((first == 0 || due < first) &&
-           !__atomic_compare_exchange_n(&first_due_ns, &first, due, true, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-        continue;
+    sigset_t all;
+    memset(&all, 0xff, sizeof(all));
+    memset(ret_before, 0, sizeof(*ret_before));
+    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, ret_before, KERNEL_MASK);
 }
 
-void tmo_wait_connecting(struct tmo_slot *slot)
+/* Waits until the program's own time is over. Returns the count or -errno. */
+static int wait_long(struct tmo_wait *w, const sigset_t *mask)
 {
-    tmo_slot_raise(slot, TMO_SLOT_CONNECTING);
-    note_due(due_ns(slot));
-}
-
-static bool is_connecting(int fd)
-{
-    struct tmo_tcpinfo info;
-    return tmo_tcpinfo_get(fd, &info) == 0 && tmo_tcpinfo_state(&info) == TMO_TCP_SYN_SENT;
-}
-
-static bool is_waited_for(int fd, const struct pollfd *fds, nfds_t count)
-{
-    for (nfds_t i = 0; i < count; i++) {
-        if (fds[i].fd == fd)
-            return true;
-    }
-    return false;
-}
-
-/* Ends the attempts among FDS that are overdue, and finds out when the next one is due. */
-static void look(const struct pollfd *fds, nfds_t count)
-{
+    sigset_t before;
     int64_t now_ns = tmo_clock_ns();
-    __atomic_store_n(&first_due_ns, 0, __ATOMIC_RELAXED);
-    for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
-        struct tmo_slot *slot = tmo_track_slot(fd);
-        if (slot == NULL || (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) == 0)
-            continue;
-        if (!is_connecting(fd))
-            tmo_slot_lower(slot, TMO_SLOT_CONNECTING);
-        else if (due_ns(slot) > now_ns)
-            note_due(due_ns(slot));
-        else if (is_waited_for(fd, fds, count))
-            (void)tmo_connect_expired(fd, slot, now_ns - (int64_t)tmo_slot_born_us(slot) * 1000,
-                                      "poll");
-        else /* in another thread, which is about to look as well; or nowhere yet */
-            note_due(now_ns + 100 * TMO_NS_PER_MS);
-    }
-}
-
-/* Whole milliseconds until END_NS, rounded up; at most what poll takes. */
-static int until_ms(int64_t end_ns, int64_t now_ns)
-{
-    int64_t ms = end_ns > now_ns ? tmo_ns_to_ms(end_ns - now_ns) : 0;
-    return ms < INT_MAX ? (int)ms : INT_MAX;
-}
-
-static __attribute__((noinline)) int poll_bounded(struct pollfd *fds, nfds_t count, int timeout_ms)
-{
-    int e = errno;
-    int64_t now_ns = tmo_clock_ns(), end_ns = now_ns + (int64_t)timeout_ms * TMO_NS_PER_MS;
+    uint32_t now = tmo_due_of_ns(now_ns);
+    block(&before);
+    w->start = now - tmo_current.plan.slice_ms;
     for (;;) {
-        int64_t due = __atomic_load_n(&first_due_ns, __ATOMIC_RELAXED);
-        int left_ms = timeout_ms < 0 ? -1 : until_ms(end_ns, now_ns);
-        int due_ms = due != 0 ? until_ms(due, now_ns) : -1;
-        bool is_ours = due_ms >= 0 && (left_ms < 0 || due_ms < left_ms);
-        int r = tmo_real.poll(fds, count, is_ours ? due_ms : left_ms);
-        if (r != 0 || !is_ours)
-            return r;
-        look(fds, count); /* the kernel has read them, so we may */
+        uint32_t due = w->kind->look(w, now);
+        tmo_watch_sweep(now, w->call);
+        due = tmo_due_earlier(due, tmo_due_first());
+        int64_t left_ns = w->end_ns == INT64_MAX ? INT64_MAX
+                          : w->end_ns > now_ns   ? w->end_ns - now_ns
+                                                 : 0;
+        /* At that time or a moment after, never before. */
+        int64_t due_ms = due == 0 ? 0 : tmo_due_between(now, due);
+        int64_t due_ns = due == 0 ? INT64_MAX : (due_ms < 0 ? 1 : due_ms + 1) * 1000000;
+        int n = w->fake ? w->kind->fake(w)
+                        : w->kind->make(w, left_ns < due_ns ? left_ns : due_ns,
+                                        mask != NULL ? mask : &before);
         now_ns = tmo_clock_ns();
-        errno = e;
+        now = tmo_due_of_ns(now_ns);
+        if (n != 0 || left_ns <= due_ns) {
+            w->kind->leave(w, now);
+            unblock(&before);
+            return n;
+        }
     }
 }
 
-int wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+static void look(struct tmo_wait *w)
 {
-    if (TMO_UNLIKELY(__atomic_load_n(&first_due_ns, __ATOMIC_RELAXED) != 0) && timeout_ms != 0 &&
-        !tmo_self_borrowed())
-        return poll_bounded(fds, count, timeout_ms);
-    return tmo_real.poll(fds, count, timeout_ms);
+    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+    tmo_wait_looked = now;
+    w->start = now;
+    (void)w->kind->look(w, now);
+    tmo_watch_sweep(now, w->call);
 }
-TMO_ALIAS(__poll, poll);
 
-#ifdef __GLIBC__
-TMO_EXPORT int wrap___poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms,
-                               size_t room) __asm__("__poll_chk");
-
-/* The fortified form: libc says that the buffer is too small, and aborts. */
-int wrap___poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t room)
+int tmo_wait_rest(struct tmo_wait *w, int64_t left_ns, const sigset_t *mask)
 {
-    if (TMO_UNLIKELY(room / sizeof(*fds) < count)) {
-        int (*real)(struct pollfd *, nfds_t, int, size_t);
-        *(void **)&real = tmo_real_late("__poll_chk");
-        if (real != NULL)
-            return real(fds, count, timeout_ms, room);
+    int e = errno, n = 0;
+    bool borrowed = tmo_self_borrowed();
+    w->end_ns = left_ns == INT64_MAX ? INT64_MAX : tmo_clock_ns() + left_ns;
+    if (left_ns == 0 && !borrowed)
+        look(w);
+    else if (left_ns != 0)
+        n = borrowed ? w->kind->make(w, left_ns, mask) : wait_long(w, mask);
+    errno = n < 0 ? -n : e;
+    return n < 0 ? -1 : n;
+}
+
+/* Pages of the program's that could be read, by their numbers. */
+#define PAGES 4
+static __thread uintptr_t pages[PAGES] __attribute__((tls_model("initial-exec")));
+
+bool tmo_wait_can_read(const void *address, size_t len)
+{
+    const uintptr_t page_bytes = 4096; /* or more: then some are asked for again */
+    uintptr_t at = (uintptr_t)address, last = (at + len - 1) / page_bytes;
+    for (uintptr_t page = at / page_bytes; page <= last; page++) {
+        uintptr_t *kept = &pages[page % PAGES];
+        if (*kept == page && page != 0)
+            continue;
+        uintptr_t begin = page * page_bytes > at ? page * page_bytes : at;
+        if (begin % page_bytes > page_bytes - 8) /* within the page */
+            begin = (page + 1) * page_bytes - 8;
+        if (!tmo_raw_can_read_8((const void *)begin))
+            return false;
+        *kept = page;
     }
-    return wrap_poll(fds, count, timeout_ms);
+    return true;
 }
-#endif

@@ -1,12 +1,89 @@
 /* SPDX-License-Identifier: MIT
- * Waits for several descriptors at once. Layer: wrap. Signal-safe.
+ * A wait for several descriptors that lasts: made in pieces, each until the first look is due. The
+ * families (poll.c, select.c, epoll.c) differ in how a piece is made and in what it waits for.
+ * Layer: wrap.
+ *
+ * Each family first makes its call as it is, but for no longer than a slice: what is ready at once,
+ * or soon, costs no system call more, and what the kernel has read can be read by us. Only a wait
+ * that outlasts the slice comes here.
  */
 #ifndef TMO_WRAP_WAIT_H
 #define TMO_WRAP_WAIT_H
 
-#include "shim/track/slot.h"
+#include "shim/sys/clock.h"
+#include "shim/wrap/watch.h"
 
-/* A non-blocking connect on SLOT is under way as of its birth: a wait is to end at the limit. */
-void tmo_wait_connecting(struct tmo_slot *slot);
+#include <limits.h>
+#include <signal.h>
+
+struct tmo_wait;
+
+/* One of the families. */
+struct tmo_wait_kind {
+    /* Waits for NS at most (INT64_MAX: without end), under the signal mask MASK. Returns the count
+     * or -errno. A point of cancellation. */
+    int (*make)(struct tmo_wait *wait, int64_t ns, const sigset_t *mask);
+    /* Looks at all that is waited for: it is NOW. Returns when to look again; 0: not. */
+    uint32_t (*look)(struct tmo_wait *wait, uint32_t now);
+    /* It was waited for until NOW. */
+    void (*leave)(struct tmo_wait *wait, uint32_t now);
+    /* Says that what cannot be made ready (tmo_watch_named) is. Returns the count. */
+    int (*fake)(struct tmo_wait *wait);
+};
+
+struct tmo_wait {
+    const struct tmo_wait_kind *kind;
+    const char *call; /* for the record */
+    int64_t end_ns;   /* monotonic: when the program's own time is over; INT64_MAX: never */
+    uint32_t start;   /* when the program began to wait */
+    bool fake;        /* something is to be said to be ready */
+    void *args;       /* the family's own */
+};
+
+/* All that follows the first piece of a wait, which found nothing: LEFT_NS more (INT64_MAX: without
+ * end), under MASK. Or, if LEFT_NS is 0, a look only. Returns what the program gets; sets errno. */
+int tmo_wait_rest(struct tmo_wait *wait, int64_t left_ns, const sigset_t *mask);
+
+/* Whether it is time for a look after a wait that was short: many come one upon the other. */
+extern __thread uint32_t tmo_wait_looked TMO_HIDDEN __attribute__((tls_model("initial-exec")));
+#define TMO_WAIT_LOOK_MS 25
+
+static inline bool tmo_wait_looks(void)
+{
+    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+    return now - tmo_wait_looked >= TMO_WAIT_LOOK_MS;
+}
+
+/* The first piece of a wait of TIMEOUT_MS (negative: without end). */
+static inline int tmo_wait_slice(int timeout_ms)
+{
+    unsigned slice = tmo_current.plan.slice_ms;
+    return (unsigned)timeout_ms > slice ? (int)slice : timeout_ms;
+}
+
+/* How long that is in ns, at most. */
+static inline int64_t tmo_wait_slice_ns(void)
+{
+    return (int64_t)tmo_current.plan.slice_ms * 1000000;
+}
+
+/* S seconds and NS in ns; INT64_MAX from 292 years on. */
+static inline int64_t tmo_wait_ns(int64_t s, int64_t ns)
+{
+    return s > INT64_MAX / 1000000000 - 1 ? INT64_MAX : s * 1000000000 + ns;
+}
+
+/* Whether the LEN bytes at ADDRESS, which may be a bad pointer of the program's, can be read. A
+ * page is asked for once a thread, mostly: by a system call. */
+bool tmo_wait_can_read(const void *address, size_t len);
+
+/* NS in whole ms, rounded up, for calls that count so; -1 without end. */
+static inline int tmo_wait_ms(int64_t ns)
+{
+    if (ns == INT64_MAX)
+        return -1;
+    int64_t ms = ns / 1000000 + (ns % 1000000 != 0);
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
 
 #endif

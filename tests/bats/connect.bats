@@ -132,7 +132,7 @@ FULL_SAYS=('listen 0 -' 'dial 0 -')
 }
 
 @test "poll for a non-blocking connect ends at the limit: ready, with the error" {
-    limits CONNECT=500ms
+    limits NONBLOCK=on CONNECT=500ms
     steps "${FULL[@]}" on:2 socket:tcp:nonblock dial:0 poll:out:5000 get:error get:error dial:0
     expect "${FULL_SAYS[@]}" 'socket * -' 'dial -1 EINPROGRESS @0-200' 'poll 1 - *err*' \
         'get 110 - ETIMEDOUT' 'get 110 - ETIMEDOUT' 'dial -1 ETIMEDOUT @0-200'

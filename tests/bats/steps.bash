@@ -10,9 +10,10 @@ BUSY_MS=400
 
 LIMITS=()
 
-# limits SETTING=VALUE…: from now on, each without its SOCKTMO_.
+# limits SETTING=VALUE…: from now on, each without its SOCKTMO_. Where a test polls, that is only to
+# see what is there: a test of the limits of poll itself says NONBLOCK=on.
 limits() {
-    LIMITS=("${@/#/SOCKTMO_}")
+    LIMITS=(SOCKTMO_NONBLOCK=off "${@/#/SOCKTMO_}")
 }
 
 # steps STEP…: under the limits, with a log. steps_bare STEP…: without the shim.

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * epoll_create, epoll_ctl, epoll_wait and their kin. See wait.h, epollset.h. Layer: wrap.
+ *
+ * Which descriptors an event is about, only the program knows: its data may be anything. So the
+ * registrations are followed, and all that is due is looked at by whoever waits.
+ */
+#include "shim/wrap/epollset.h"
+#include "shim/wrap/wait.h"
+
+#include <sys/epoll.h>
+
+int wrap_epoll_create(int size)
+{
+    int set = tmo_real.epoll_create(size);
+    if (set >= 0)
+        tmo_set_made(set);
+    return set;
+}
+
+int wrap_epoll_create1(int flags)
+{
+    int set = tmo_real.epoll_create1(flags);
+    if (set >= 0)
+        tmo_set_made(set);
+    return set;
+}
+
+int wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event)
+{
+    if (!tmo_watch_on || tmo_hot(fd) == TMO_HOT_NONE)
+        return tmo_real.epoll_ctl(set, op, fd, event);
+    int r = tmo_real.epoll_ctl(set, op, fd, event);
+    if (r == 0) /* the kernel has read EVENT, so we may */
+        tmo_set_followed(set, op, fd, op != EPOLL_CTL_DEL ? event->events : 0);
+    return r;
+}
+
+/* --- waits ----------------------------------------------------------------------------------- */
+
+struct epoll_args {
+    int set;
+    struct epoll_event *events;
+    int max;
+    bool exact; /* epoll_pwait2 is there */
+    struct tmo_slot *slot;
+};
+
+static int make_epoll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
+{
+    const struct epoll_args *a = w->args;
+    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    if (a->slot != NULL) { /* waited on until then at least, or until it comes back */
+        uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+        int64_t ms = ns / 1000000;
+        tmo_set_attend(a->slot, w->start, now, tmo_due_after(now, ms));
+    }
+    int n = a->exact ? tmo_real.epoll_pwait2(a->set, a->events, a->max, ns == INT64_MAX ? NULL : &t,
+                                             mask)
+                     : tmo_real.epoll_pwait(a->set, a->events, a->max, tmo_wait_ms(ns), mask);
+    return n < 0 ? -errno : n;
+}
+
+static uint32_t look_epoll(struct tmo_wait *w, uint32_t now)
+{
+    const struct epoll_args *a = w->args;
+    if (a->slot != NULL)
+        tmo_set_attend(a->slot, w->start, now, now);
+    return 0; /* what is in it is found by the sweep */
+}
+
+static void leave_epoll(struct tmo_wait *w, uint32_t now)
+{
+    const struct epoll_args *a = w->args;
+    if (a->slot != NULL)
+        tmo_set_attend(a->slot, w->start, now, now);
+}
+
+static const struct tmo_wait_kind kind_epoll = {make_epoll, look_epoll, leave_epoll, NULL};
+
+static __attribute__((noinline)) int rest(int set, struct epoll_event *events, int max,
+                                          int64_t left_ns, const sigset_t *mask, const char *call,
+                                          bool exact)
+{
+    struct epoll_args args = {set, events, max, exact, tmo_set_of(set)};
+    struct tmo_wait w = {.kind = &kind_epoll, .call = call, .args = &args};
+    return tmo_wait_rest(&w, left_ns, mask);
+}
+
+/* What is left of TIMEOUT_MS behind the slice of SLICE_MS. */
+static int64_t left_of(int timeout_ms, int slice_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : (int64_t)(timeout_ms - slice_ms) * 1000000;
+}
+
+static __attribute__((noinline)) int wait_watched(int set, struct epoll_event *events, int max,
+                                                  int timeout_ms)
+{
+    int slice_ms = tmo_wait_slice(timeout_ms);
+    int n = tmo_real.epoll_wait(set, events, max, slice_ms);
+    if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
+        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_wait", false);
+    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
+        (void)rest(set, events, max, 0, NULL, "epoll_wait", false);
+    return n;
+}
+
+int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms)
+{
+    if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
+        return wait_watched(set, events, max, timeout_ms);
+    return tmo_real.epoll_wait(set, events, max, timeout_ms);
+}
+
+static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *events, int max,
+                                                   int timeout_ms, const sigset_t *mask)
+{
+    int slice_ms = tmo_wait_slice(timeout_ms);
+    int n = tmo_real.epoll_pwait(set, events, max, slice_ms, mask);
+    if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
+        return rest(set, events, max, left_of(timeout_ms, slice_ms), mask, "epoll_pwait", false);
+    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
+        (void)rest(set, events, max, 0, NULL, "epoll_pwait", false);
+    return n;
+}
+
+int wrap_epoll_pwait(int set, struct epoll_event *events, int max, int timeout_ms,
+                     const sigset_t *mask)
+{
+    if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
+        return pwait_watched(set, events, max, timeout_ms, mask);
+    return tmo_real.epoll_pwait(set, events, max, timeout_ms, mask);
+}
+
+#ifdef __GLIBC__
+static __attribute__((noinline)) int pwait2_watched(int set, struct epoll_event *events, int max,
+                                                    const struct timespec *timeout,
+                                                    const sigset_t *mask)
+{
+    struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+    int64_t left_ns = 0; /* what the kernel is to refuse goes to it as it is */
+    if (timeout == NULL)
+        left_ns = INT64_MAX;
+    else if (tmo_wait_can_read(timeout, sizeof(*timeout)) && timeout->tv_sec >= 0 &&
+             timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000)
+        left_ns = tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec);
+    bool all = left_ns <= slice.tv_nsec;
+    int n = tmo_real.epoll_pwait2(set, events, max, all ? timeout : &slice, mask);
+    if (TMO_UNLIKELY(n == 0 && !all))
+        return rest(set, events, max, left_ns == INT64_MAX ? left_ns : left_ns - slice.tv_nsec,
+                    mask, "epoll_pwait2", true);
+    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
+        (void)rest(set, events, max, 0, NULL, "epoll_pwait2", true);
+    return n;
+}
+
+int wrap_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                      const sigset_t *mask)
+{
+    if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
+        return pwait2_watched(set, events, max, timeout, mask);
+    return tmo_real.epoll_pwait2(set, events, max, timeout, mask);
+}
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * select and pselect. See wait.h. Layer: wrap.
+ *
+ * The kernel writes its answer over the program's sets, so that each piece of a wait needs them
+ * anew: they are kept on the stack.
+ */
+#include "shim/wrap/wait.h"
+
+#include <string.h>
+#include <sys/select.h>
+
+#define WORD_BITS (8 * sizeof(unsigned long))
+#define WORDS     (4096 / WORD_BITS) /* four times FD_SETSIZE; above that a wait is not bounded */
+
+enum { READ, WRITE, EXCEPT, SETS };
+
+struct select_args {
+    int count;                 /* descriptors; all below that */
+    size_t words;              /* of each set */
+    unsigned long *sets[SETS]; /* the program's; NULL: none */
+    unsigned long kept[SETS][WORDS];
+};
+
+/* Keeps the program's sets. False: they cannot be read, or are too large. */
+static inline bool keep(struct select_args *a, int count, fd_set *read, fd_set *write,
+                        fd_set *except)
+{
+    fd_set *const sets[SETS] = {read, write, except};
+    if (count < 0 || (size_t)count > WORDS * WORD_BITS)
+        return false;
+    a->count = count;
+    a->words = ((size_t)count + WORD_BITS - 1) / WORD_BITS;
+    for (int i = 0; i < SETS; i++) {
+        a->sets[i] = (unsigned long *)(void *)sets[i];
+        if (sets[i] == NULL || a->words == 0)
+            continue;
+        if (!tmo_wait_can_read(sets[i], a->words * sizeof(unsigned long)))
+            return false;
+        for (size_t word = 0; word < a->words; word++)
+            a->kept[i][word] = a->sets[i][word];
+    }
+    return true;
+}
+
+static void restore(struct select_args *a)
+{
+    for (int i = 0; i < SETS; i++) {
+        if (a->sets[i] != NULL)
+            memcpy(a->sets[i], a->kept[i], a->words * sizeof(unsigned long));
+    }
+}
+
+static fd_set *set_of(const struct select_args *a, int which)
+{
+    return (fd_set *)(void *)a->sets[which];
+}
+
+static int make_select(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
+{
+    struct select_args *a = w->args;
+    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    restore(a);
+    int n = tmo_real.pselect(a->count, set_of(a, READ), set_of(a, WRITE), set_of(a, EXCEPT),
+                             ns == INT64_MAX ? NULL : &t, mask);
+    return n < 0 ? -errno : n;
+}
+
+static inline unsigned long kept(const struct select_args *a, int which, size_t word)
+{
+    return a->sets[which] != NULL ? a->kept[which][word] : 0;
+}
+
+static uint32_t look_select(struct tmo_wait *w, uint32_t now)
+{
+    const struct select_args *a = w->args;
+    uint32_t first = 0;
+    for (size_t word = 0; word < a->words; word++) {
+        unsigned long in = kept(a, READ, word) | kept(a, EXCEPT, word);
+        unsigned long out = kept(a, WRITE, word);
+        for (unsigned long left = in | out; left != 0; left &= left - 1) {
+            unsigned long bit = left & -left;
+            int fd = (int)(word * WORD_BITS) + __builtin_ctzl(left);
+            unsigned wants =
+                ((in & bit) != 0 ? TMO_WANTS_IN : 0u) | ((out & bit) != 0 ? TMO_WANTS_OUT : 0u);
+            first = tmo_due_earlier(first,
+                                    tmo_watch_named(fd, wants, w->start, now, w->call, &w->fake));
+        }
+    }
+    return first;
+}
+
+static void leave_select(struct tmo_wait *w, uint32_t now)
+{
+    const struct select_args *a = w->args;
+    for (size_t word = 0; word < a->words; word++) {
+        unsigned long left = kept(a, READ, word) | kept(a, WRITE, word) | kept(a, EXCEPT, word);
+        for (; left != 0; left &= left - 1)
+            tmo_watch_named_until((int)(word * WORD_BITS) + __builtin_ctzl(left), now);
+    }
+}
+
+static int fake_select(struct tmo_wait *w)
+{
+    struct select_args *a = w->args;
+    int count = 0;
+    for (int i = 0; i < SETS; i++) {
+        if (a->sets[i] != NULL)
+            memset(a->sets[i], 0, a->words * sizeof(unsigned long));
+    }
+    for (int fd = 0; a->sets[READ] != NULL && fd < a->count; fd++) {
+        size_t word = (size_t)fd / WORD_BITS;
+        unsigned long bit = 1ul << ((size_t)fd % WORD_BITS);
+        const struct tmo_slot *slot = tmo_track_slot(fd);
+        if ((a->kept[READ][word] & bit) == 0 || slot == NULL || slot->pending == 0)
+            continue;
+        a->sets[READ][word] |= bit;
+        count++;
+    }
+    return count;
+}
+
+static const struct tmo_wait_kind kind_select = {make_select, look_select, leave_select,
+                                                 fake_select};
+
+static __attribute__((noinline)) int rest(struct select_args *args, int64_t left_ns,
+                                          const sigset_t *mask, const char *call)
+{
+    struct tmo_wait w = {.kind = &kind_select, .call = call, .args = args};
+    return tmo_wait_rest(&w, left_ns, mask);
+}
+
+/* Takes the NS that went by from the program's TIMEOUT, as Linux does (select(2)). */
+static void pass_ns(struct timeval *timeout, int64_t ns)
+{
+    int64_t left_ns = (int64_t)timeout->tv_sec * 1000000000 + (int64_t)timeout->tv_usec * 1000 - ns;
+    if (left_ns < 0)
+        left_ns = 0;
+    timeout->tv_sec = (time_t)(left_ns / 1000000000);
+    timeout->tv_usec = (suseconds_t)(left_ns % 1000000000 / 1000);
+}
+
+static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_set *write,
+                                                    fd_set *except, struct timeval *timeout)
+{
+    struct select_args a;
+    int64_t slice_ns = tmo_wait_slice_ns(), left_ns = INT64_MAX;
+    if (timeout != NULL) /* libc reads it, too */
+        left_ns = timeout->tv_sec < 0 || timeout->tv_usec < 0
+                      ? 0
+                      : tmo_wait_ns(timeout->tv_sec, (int64_t)timeout->tv_usec * 1000);
+    if (!keep(&a, count, read, write, except))
+        return tmo_real.select(count, read, write, except, timeout);
+    if (left_ns <= slice_ns) {
+        int n = tmo_real.select(count, read, write, except, timeout);
+        if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
+            (void)rest(&a, 0, NULL, "select");
+        return n;
+    }
+    struct timeval slice = {0, (suseconds_t)(slice_ns / 1000)};
+    int n = tmo_real.select(count, read, write, except, &slice);
+    if (n == 0) {
+        int64_t start_ns = timeout != NULL ? tmo_clock_ns() : 0;
+        n = rest(&a, left_ns == INT64_MAX ? left_ns : left_ns - slice_ns, NULL, "select");
+        if (timeout != NULL)
+            pass_ns(timeout, n == 0 ? INT64_MAX / 2 : slice_ns + tmo_clock_ns() - start_ns);
+        return n;
+    }
+    if (timeout != NULL)
+        pass_ns(timeout, slice_ns - (int64_t)slice.tv_usec * 1000);
+    if (n > 0 && TMO_UNLIKELY(tmo_wait_looks()))
+        (void)rest(&a, 0, NULL, "select");
+    return n;
+}
+
+int wrap_select(int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
+{
+    if (TMO_UNLIKELY(tmo_watch_on))
+        return select_watched(count, read, write, except, timeout);
+    return tmo_real.select(count, read, write, except, timeout);
+}
+TMO_ALIAS(__select, select);
+
+static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd_set *write,
+                                                     fd_set *except, const struct timespec *timeout,
+                                                     const sigset_t *mask)
+{
+    struct select_args a;
+    int64_t slice_ns = tmo_wait_slice_ns(), left_ns = INT64_MAX;
+    if (timeout != NULL) {
+        bool good = timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000;
+        left_ns = good ? tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec) : 0;
+    }
+    if (!keep(&a, count, read, write, except))
+        return tmo_real.pselect(count, read, write, except, timeout, mask);
+    struct timespec slice = {0, (long)slice_ns};
+    bool all = left_ns <= slice_ns;
+    int n = tmo_real.pselect(count, read, write, except, all ? timeout : &slice, mask);
+    if (n == 0 && !all)
+        return rest(&a, left_ns == INT64_MAX ? left_ns : left_ns - slice_ns, mask, "pselect");
+    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
+        (void)rest(&a, 0, NULL, "pselect");
+    return n;
+}
+
+int wrap_pselect(int count, fd_set *read, fd_set *write, fd_set *except,
+                 const struct timespec *timeout, const sigset_t *mask)
+{
+    if (TMO_UNLIKELY(tmo_watch_on))
+        return pselect_watched(count, read, write, except, timeout, mask);
+    return tmo_real.pselect(count, read, write, except, timeout, mask);
+}

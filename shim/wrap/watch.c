@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ * Looks at connections that are waited for. See watch.h. Layer: wrap.
+ */
+#include "shim/wrap/watch.h"
+#include "shim/policy/deadline.h"
+#include "shim/sys/clock.h"
+#include "shim/sys/raw.h"
+#include "shim/wrap/call.h"
+#include "shim/wrap/epollset.h"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+
+bool tmo_watch_on;
+
+#define NEVER_MS TMO_DUE_FAR_MS
+
+enum { WAITS_RECV = 1 << TMO_RECV, WAITS_SEND = 1 << TMO_SEND };
+
+/* --- what a look finds ----------------------------------------------------------------------- */
+
+static int64_t age_ns(const struct tmo_slot *slot)
+{
+    return (int64_t)(tmo_self_now_us() - tmo_slot_born_us(slot)) * 1000;
+}
+
+/* Whether FD still leads to SLOT, as it was when it was handed out for the GENERATIONth time. */
+static bool is_still(int fd, const struct tmo_slot *slot, uint16_t generation)
+{
+    return tmo_track_slot(fd) == slot && slot->generation == generation;
+}
+
+static bool has_queued(int fd)
+{
+    int queued = 0;
+    return TMO_RAW3(SYS_ioctl, fd, FIONREAD, &queued) == 0 && queued > 0;
+}
+
+static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *passed,
+                   const char *call)
+{
+    tmo_slot_lower(slot, TMO_SLOT_INHERITED | TMO_SLOT_STALLED);
+    (void)tmo_state_expire(&(struct tmo_expiry){
+        .fd = fd,
+        .slot = slot,
+        .limit = tmo_limit_name(passed->limit),
+        .limit_ns = tmo_limit_ns(&tmo_current.plan, passed->limit),
+        .waited_ns = passed->waited_ms * TMO_NS_PER_MS,
+        .call = call,
+        .kernel_error = EAGAIN,
+        .end = true,
+    });
+}
+
+/* How long until a stall that was seen is believed: what the kernel was about to send is gone by
+ * then. */
+static int64_t confirm_ms(void)
+{
+    int64_t ms = tmo_current.plan.wait_ns[TMO_SEND] / TMO_NS_PER_MS / 20;
+    return ms < 50 ? ms + 1 : 50;
+}
+
+/* A non-blocking connect. Returns whether it is under way yet; *RET_LEFT_MS is then set. */
+static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quiet *q,
+                            const char *call, int64_t *ret_left_ms)
+{
+    if (!q->connecting) {
+        tmo_slot_lower(slot, TMO_SLOT_CONNECTING);
+        return false;
+    }
+    int64_t age = age_ns(slot);
+    int64_t left_ns = tmo_current.plan.connect_ns - age;
+    *ret_left_ms = tmo_ns_to_ms(left_ns > 0 ? left_ns : 0);
+    if (left_ns <= 0) {
+        tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+        (void)tmo_connect_expired(fd, slot, age, call);
+        *ret_left_ms = NEVER_MS;
+    }
+    return true;
+}
+
+/* The shorter one of the limits that WAITS names; NEVER_MS if none is set. */
+static int64_t shortest_ms(unsigned waits)
+{
+    int64_t shortest_ns = 0;
+    for (int way = TMO_RECV; way <= TMO_SEND; way++) {
+        int64_t ns = (waits & 1u << way) != 0 ? tmo_current.plan.wait_ns[way] : 0;
+        if (ns != 0 && (shortest_ns == 0 || ns < shortest_ns))
+            shortest_ns = ns;
+    }
+    return shortest_ns != 0 ? tmo_ns_to_ms(shortest_ns) : NEVER_MS;
+}
+
+/* Looks at the connection FD: ends it if a limit has passed. WAITS and WAITED_MS are as for
+ * tmo_deadline_of(). Returns the ms until the next look; NEVER_MS: there is nothing to wait for. */
+static int64_t look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waited_ms,
+                    const char *call)
+{
+    struct tmo_quiet q;
+    uint16_t generation = slot->generation;
+    int64_t left_ms;
+    unsigned flags = tmo_slot_flags(slot);
+    if ((flags & (TMO_SLOT_ENDED | TMO_SLOT_CONNECTED)) != TMO_SLOT_CONNECTED ||
+        slot->dir == TMO_DIR_LISTEN || tmo_quiet_get(fd, &q) < 0 || !is_still(fd, slot, generation))
+        return NEVER_MS;
+    if ((flags & TMO_SLOT_CONNECTING) != 0 && look_connecting(fd, slot, &q, call, &left_ms))
+        return left_ms;
+    struct tmo_deadline next =
+        tmo_deadline_of(&q, &tmo_current.plan, waits, waited_ms, age_ns(slot) / TMO_NS_PER_MS);
+    int64_t again_ms = shortest_ms(waits); /* what begins to wait right now meets it then */
+    if (next.limit == TMO_LIMIT_NONE || next.left_ms > 0) {
+        tmo_slot_lower(slot, TMO_SLOT_STALLED);
+        left_ms = next.limit != TMO_LIMIT_NONE ? next.left_ms : NEVER_MS;
+        return left_ms < again_ms ? left_ms : again_ms;
+    }
+    if (next.limit == TMO_LIMIT_RECV && has_queued(fd)) /* in that very moment: the data win */
+        return tmo_ns_to_ms(tmo_current.plan.wait_ns[TMO_RECV]);
+    if (next.limit == TMO_LIMIT_SEND && (flags & TMO_SLOT_STALLED) == 0) {
+        tmo_slot_raise(slot, TMO_SLOT_STALLED);
+        return confirm_ms();
+    }
+    expire(fd, slot, &next, call);
+    return NEVER_MS;
+}
+
+/* The time LEFT_MS from NOW, for the cell; 0 if that is never. */
+static uint32_t due_in(uint32_t now, int64_t left_ms)
+{
+    return left_ms < NEVER_MS ? tmo_due_after(now, left_ms > 0 ? left_ms : 1) : 0;
+}
+
+/* DUE, later by a thirtieth of what is left at most: so many are looked at together. */
+static uint32_t with_others(uint32_t now, uint32_t due)
+{
+    int32_t left = tmo_due_between(now, due);
+    if (due == 0 || left < 64)
+        return due;
+    uint32_t step = 1u << (31 - __builtin_clz((unsigned)left) - 5);
+    uint32_t later = (due + step - 1) & ~(step - 1);
+    return later != 0 ? later : 1;
+}
+
+/* --- beginnings ------------------------------------------------------------------------------ */
+
+void tmo_watch_waits(int fd, const struct tmo_slot *slot, unsigned waits)
+{
+    int64_t ms = shortest_ms(waits);
+    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+    if (slot->dir == TMO_DIR_LISTEN || ms == NEVER_MS)
+        return;
+    uint32_t due = with_others(now, tmo_due_after(now, ms));
+    if (tmo_current.plan.deadlines || (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) != 0)
+        due = tmo_due_earlier(tmo_due_get(fd), due);
+    tmo_due_set(fd, slot, due);
+}
+
+void tmo_watch_begin(int fd, const struct tmo_slot *slot)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    if (plan->deadlines && tmo_proto_is_tcp(slot->proto) && slot->dir != TMO_DIR_LISTEN) {
+        int64_t first_ns = plan->idle_ns;
+        if (first_ns == 0 || (plan->total_ns != 0 && plan->total_ns < first_ns))
+            first_ns = plan->total_ns;
+        uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+        tmo_due_set(fd, slot, tmo_due_after(now, tmo_ns_to_ms(first_ns)));
+    }
+    if ((tmo_slot_flags(slot) & TMO_SLOT_IN_EPOLL) != 0) /* since before it was connected */
+        tmo_watch_waits(fd, slot, tmo_set_waits(slot));
+}
+
+void tmo_watch_connecting(int fd, struct tmo_slot *slot)
+{
+    tmo_slot_raise(slot, TMO_SLOT_CONNECTING);
+    uint32_t born = tmo_due_of_ns((int64_t)tmo_slot_born_us(slot) * 1000);
+    uint32_t due = tmo_due_after(born, tmo_ns_to_ms(tmo_current.plan.connect_ns) + 1);
+    tmo_due_set(fd, slot, tmo_due_earlier(tmo_due_get(fd), due));
+}
+
+/* --- by the calls on it ---------------------------------------------------------------------- */
+
+void tmo_watch_moved(int fd, const struct tmo_slot *slot)
+{
+    uint32_t due = tmo_due_get(fd);
+    int64_t limit_ns = tmo_current.plan.wait_ns[TMO_RECV];
+    if (due == 0 || limit_ns == 0)
+        return;
+    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+    tmo_due_put(fd, slot, tmo_due_after(now, tmo_ns_to_ms(limit_ns)));
+}
+
+uint32_t tmo_watch_own(int fd, struct tmo_slot *slot, const char *call)
+{
+    uint32_t due = tmo_due_get(fd);
+    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+    if (due != 0 && !tmo_due_has_come(due, now))
+        return due;
+    due = due_in(now, look(fd, slot, 0, 0, call));
+    tmo_due_set(fd, slot, due);
+    return due;
+}
+
+/* --- by name --------------------------------------------------------------------------------- */
+
+/* The socket FD tells nothing of its silence: the wait itself has lasted for the limit. Returns the
+ * ms until the next look. */
+static int64_t look_untold(int fd, struct tmo_slot *slot, const char *call, bool *ret_fake)
+{
+    struct tmo_deadline passed = {.limit = TMO_LIMIT_RECV};
+    passed.waited_ms = tmo_ns_to_ms(tmo_current.plan.wait_ns[TMO_RECV]);
+    if (tmo_raw_peek(fd, POLLIN) != 0)
+        return passed.waited_ms;
+    expire(fd, slot, &passed, call);
+    if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) == 0) { /* a datagram socket has no end */
+        slot->pending = (uint8_t)(tmo_current.plan.error != 0 ? tmo_current.plan.error : EAGAIN);
+        tmo_state_rehot(fd, slot);
+        *ret_fake = true;
+    }
+    return passed.waited_ms;
+}
+
+/* Whether the connect on FD is under way yet. */
+static bool is_connecting(int fd, struct tmo_slot *slot)
+{
+    struct tmo_quiet q;
+    if (tmo_quiet_get(fd, &q) == 0 && q.connecting)
+        return true;
+    tmo_slot_lower(slot, TMO_SLOT_CONNECTING);
+    return false;
+}
+
+uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, const char *call,
+                         bool *ret_fake)
+{
+    const struct tmo_plan *plan = &tmo_current.plan;
+    struct tmo_cell *cell = tmo_hot(fd) != TMO_HOT_NONE ? tmo_track_cell(fd) : NULL;
+    struct tmo_slot *slot = cell != NULL ? tmo_track_slot(fd) : NULL;
+    if (slot == NULL)
+        return 0;
+    unsigned flags = tmo_slot_flags(slot);
+    if ((flags & TMO_SLOT_EPOLL) != 0) { /* which others wait in */
+        tmo_set_attend(slot, start, now, now);
+        return 0;
+    }
+    if ((flags & (TMO_SLOT_ENDED | TMO_SLOT_CONNECTED)) != TMO_SLOT_CONNECTED ||
+        slot->dir == TMO_DIR_LISTEN)
+        return 0;
+    if ((flags & TMO_SLOT_INHERITED) != 0) {
+        tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+        tmo_state_rehot(fd, slot);
+    }
+    if ((flags & TMO_SLOT_CONNECTING) != 0 && !is_connecting(fd, slot)) {
+        flags &= ~(unsigned)TMO_SLOT_CONNECTING;
+        cell->att_ms = 0;
+    }
+    bool told = tmo_proto_is_tcp(slot->proto);
+    unsigned waits = ((wants & TMO_WANTS_IN) != 0 ? WAITS_RECV : 0u) | (told ? WAITS_SEND : 0u);
+    int64_t limit_ms = shortest_ms(waits);
+    uint32_t due = tmo_due_get(fd);
+    if ((flags & (TMO_SLOT_IN_EPOLL | TMO_SLOT_CONNECTING)) == 0) {
+        if (limit_ms == NEVER_MS && !plan->deadlines)
+            return 0;
+        uint32_t since = cell->att_ms;
+        cell->att_ms = now;
+        if (limit_ms != NEVER_MS &&
+            (due == 0 || since == 0 || tmo_due_between(since, now) > (int32_t)plan->pause_ms)) {
+            uint32_t fresh = tmo_due_after(start, limit_ms);
+            due = plan->deadlines ? tmo_due_earlier(due, fresh) : fresh;
+            tmo_due_put(fd, slot, due);
+        }
+        /* Another thread, which comes and goes, may have put it off: this one has stayed. */
+        if (tmo_due_between(start, now) >= limit_ms)
+            due = now;
+    }
+    if (!tmo_due_has_come(due, now))
+        return due;
+    int64_t left_ms =
+        told ? look(fd, slot, waits, INT64_MAX, call) : look_untold(fd, slot, call, ret_fake);
+    due = due_in(now, left_ms);
+    if ((flags & TMO_SLOT_IN_EPOLL) != 0 || plan->deadlines)
+        tmo_due_set(fd, slot, due);
+    else
+        tmo_due_put(fd, slot, due);
+    return due;
+}
+
+void tmo_watch_named_until(int fd, uint32_t now)
+{
+    const struct tmo_slot *slot = tmo_hot(fd) != TMO_HOT_NONE ? tmo_track_slot(fd) : NULL;
+    if (slot != NULL && (tmo_slot_flags(slot) & (TMO_SLOT_IN_EPOLL | TMO_SLOT_EPOLL)) == 0)
+        tmo_track_cell(fd)->att_ms = now;
+}
+
+/* --- all ------------------------------------------------------------------------------------- */
+
+static void visit(int fd, uint32_t now, void *ctx)
+{
+    const char *call = ctx;
+    const struct tmo_plan *plan = &tmo_current.plan;
+    struct tmo_cell *cell = tmo_track_cell(fd);
+    struct tmo_slot *slot = tmo_track_slot(fd);
+    if (slot == NULL)
+        return;
+    unsigned flags = tmo_slot_flags(slot), waits = 0;
+    bool from_before = (flags & TMO_SLOT_INHERITED) != 0 ||
+                       (tmo_self.forked_us != 0 && tmo_slot_born_us(slot) < tmo_self.forked_us);
+    int64_t waited_ms = 0, least_ms = NEVER_MS;
+
+    if ((flags & TMO_SLOT_CONNECTING) != 0) {
+        waits = from_before ? 0 : WAITS_SEND;
+    } else if ((flags & TMO_SLOT_IN_EPOLL) != 0) {
+        uint32_t since = tmo_set_attended_since(cell->set, now);
+        least_ms = shortest_ms(tmo_set_waits(slot));
+        if (since != 0) {
+            from_before = false; /* it is waited for here */
+            waits = tmo_set_waits(slot);
+            waited_ms = tmo_due_between(since, now);
+        }
+        if ((waits & WAITS_RECV) != 0 && (flags & TMO_SLOT_ONESHOT) != 0 &&
+            !tmo_set_is_armed(fd, cell->set))
+            waits &= ~(unsigned)WAITS_RECV;
+    } else if (cell->att_ms != 0 && tmo_due_between(cell->att_ms, now) <= (int32_t)plan->pause_ms) {
+        return; /* somebody polls for it, and will look */
+    } else if (!plan->deadlines) {
+        return; /* nobody waits for it now */
+    }
+    int64_t left_ms = from_before ? 1000 : look(fd, slot, waits, waited_ms, call);
+    left_ms = left_ms < least_ms ? left_ms : least_ms;
+    tmo_due_put(fd, slot, with_others(now, due_in(now, left_ms)));
+}
+
+void tmo_watch_sweep(uint32_t now, const char *call)
+{
+    tmo_due_sweep(now, visit, (void *)(uintptr_t)call);
+}
