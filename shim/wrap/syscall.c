@@ -8,7 +8,10 @@
 #include "shim/track/self.h"
 #include "shim/wrap/close.h"
 #include "shim/wrap/last.h"
+#include "shim/wrap/wait.h"
 #include "shim/wrap/wrap.h"
+
+#include <string.h>
 
 #define P(type, x) ((type)(uintptr_t)(x))
 
@@ -132,6 +135,121 @@ static bool follow_data(long nr, const long *a, long *ret)
     return false;
 }
 
+/* Waits for several descriptors. They may be bounded only where something is watched; and are then
+ * made under the names of libc, which leave a timespec alone where the kernel counts it down. */
+static bool follow_wait(long nr, const long *a, long *ret)
+{
+    switch (nr) {
+#ifdef SYS_poll
+    case SYS_poll:
+        *ret = wrap_poll(P(struct pollfd *, a[0]), (nfds_t)a[1], (int)a[2]);
+        return true;
+#endif
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+        *ret = wrap_epoll_wait((int)a[0], P(struct epoll_event *, a[1]), (int)a[2], (int)a[3]);
+        return true;
+#endif
+#if defined(SYS_select) && __SIZEOF_LONG__ == 8 /* else its timeval is not libc's, maybe */
+    case SYS_select:
+        if (a[4] != 0 && !tmo_wait_can_read(P(void *, a[4]), sizeof(struct timeval)))
+            return false;
+        *ret = wrap_select((int)a[0], P(fd_set *, a[1]), P(fd_set *, a[2]), P(fd_set *, a[3]),
+                           P(struct timeval *, a[4]));
+        return true;
+#endif
+    case SYS_epoll_ctl:
+        *ret = wrap_epoll_ctl((int)a[0], (int)a[1], (int)a[2], P(struct epoll_event *, a[3]));
+        return true;
+    case SYS_epoll_create1:
+        *ret = wrap_epoll_create1((int)a[0]);
+        return true;
+    default:
+        return false;
+    }
+}
+
+#if __SIZEOF_LONG__ == 8
+/* The mask of a call that hands over SIZE bytes at MASK. Returns whether libc can be given it. */
+static bool take_mask(long mask, long size, sigset_t *ret)
+{
+    if (size != 8 || !tmo_wait_can_read(P(void *, mask), 8))
+        return false;
+    memset(ret, 0, sizeof(*ret));
+    memcpy(ret, P(void *, mask), 8);
+    return true;
+}
+
+/* What is left of the timespec at AT, SPENT_NS later, as the kernel leaves it; one of 0 stays. */
+static void count_down(long at, const struct timespec *whole, int64_t start_ns)
+{
+    int64_t left_ns = tmo_wait_ns(whole->tv_sec, whole->tv_nsec) - (tmo_clock_ns() - start_ns);
+    if (left_ns < 0)
+        left_ns = 0;
+    *P(struct timespec *, at) =
+        (struct timespec){(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+}
+
+/* ppoll, pselect6, epoll_pwait, epoll_pwait2: those with a mask. */
+static bool follow_masked_wait(long nr, const long *a, long *ret)
+{
+    sigset_t mask;
+    struct timespec whole = {0, 0};
+    long timeout = nr == SYS_ppoll ? a[2] : nr == SYS_pselect6 ? a[4] : a[3];
+    long mask_at = nr == SYS_ppoll ? a[3] : a[4], size = nr == SYS_ppoll ? a[4] : a[5];
+    bool timed = nr != SYS_epoll_pwait && timeout != 0;
+    if (nr == SYS_pselect6) { /* a pointer to both */
+        mask_at = 0;
+        if (a[5] != 0 && !tmo_wait_can_read(P(void *, a[5]), 16))
+            return false;
+        if (a[5] != 0) {
+            mask_at = P(long *, a[5])[0];
+            size = P(long *, a[5])[1];
+        }
+    }
+    if (mask_at != 0 && !take_mask(mask_at, size, &mask))
+        return false;
+    if (timed) {
+        if (!tmo_wait_can_read(P(void *, timeout), sizeof(whole)))
+            return false;
+        whole = *P(struct timespec *, timeout);
+        if (whole.tv_sec < 0 || whole.tv_nsec < 0 || whole.tv_nsec >= 1000000000)
+            return false;
+    }
+    const sigset_t *masked = mask_at != 0 ? &mask : NULL;
+    int64_t start_ns = timed ? tmo_clock_ns() : 0;
+    if (nr == SYS_ppoll)
+        *ret = wrap_ppoll(P(struct pollfd *, a[0]), (nfds_t)a[1], timed ? &whole : NULL, masked);
+    else if (nr == SYS_pselect6)
+        *ret = wrap_pselect((int)a[0], P(fd_set *, a[1]), P(fd_set *, a[2]), P(fd_set *, a[3]),
+                            timed ? &whole : NULL, masked);
+    else if (nr == SYS_epoll_pwait)
+        *ret = wrap_epoll_pwait((int)a[0], P(struct epoll_event *, a[1]), (int)a[2], (int)a[3],
+                                masked);
+#ifdef __GLIBC__
+    else
+        *ret = wrap_epoll_pwait2((int)a[0], P(struct epoll_event *, a[1]), (int)a[2],
+                                 timed ? &whole : NULL, masked);
+#endif
+    if (timed && (nr == SYS_ppoll || nr == SYS_pselect6) &&
+        (whole.tv_sec != 0 || whole.tv_nsec != 0)) {
+        int e = errno;
+        count_down(timeout, &whole, start_ns);
+        errno = e;
+    }
+    return true;
+}
+
+static bool is_masked_wait(long nr)
+{
+#ifdef __GLIBC__
+    if (nr == SYS_epoll_pwait2)
+        return true;
+#endif
+    return nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_epoll_pwait;
+}
+#endif
+
 /* Calls that may be points of cancellation under their own names, on descriptors that are not ours:
  * as syscall(2) makes them. */
 static bool is_of_others(long nr, int fd)
@@ -179,6 +297,12 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
     if ((unsigned long)a < TMO_TRACK_FDS && tmo_hot((int)a) != TMO_HOT_NONE &&
         follow_data(nr, args, &ret))
         return ret;
+    if (tmo_watch_on && follow_wait(nr, args, &ret))
+        return ret;
+#if __SIZEOF_LONG__ == 8
+    if (tmo_watch_on && is_masked_wait(nr) && follow_masked_wait(nr, args, &ret))
+        return ret;
+#endif
     if (nr == SYS_splice) /* either of its descriptors may be ours */
         return wrap_splice((int)a, P(off64_t *, b), (int)c, P(off64_t *, d), (size_t)e,
                            (unsigned)f);
