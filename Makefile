@@ -45,7 +45,7 @@ say      = $(if $(V),,@echo "  $(1)";)
 # --- what there is --------------------------------------------------------------------------------
 
 CONFIG   = config/duration.c config/errnos.c config/load.c config/settings.c config/word.c
-SYS      = shim/sys/clock.c shim/sys/raw.c shim/sys/real.c
+SYS      = shim/sys/clock.c shim/sys/raw.c shim/sys/real.c shim/sys/scope.c
 TRACK    = shim/track/due.c shim/track/fdtable.c shim/track/self.c
 POLICY   = shim/policy/apply.c shim/policy/deadline.c shim/policy/end.c shim/policy/judge.c shim/policy/plan.c
 REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/report/put.c \
@@ -57,7 +57,7 @@ WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c sh
            shim/wrap/vfork.c shim/wrap/wait.c shim/wrap/watch.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
-UNITS    = duration errnos load logfile record settings sink tcpinfo word
+UNITS    = duration errnos load logfile record scope settings sink tcpinfo word
 PROGRAMS = fds luck peer racers steps
 EXAMPLES = legacy-client legacy-server
 BENCH    = ops paired start hold

@@ -3,6 +3,7 @@
  */
 #include "shim/sys/real.h"
 #include "shim/sys/raw.h"
+#include "shim/sys/scope.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -104,8 +105,12 @@ void tmo_real_bind(void)
     if (bound)
         return;
     binding = &here;
+    struct tmo_scope scope;
+    tmo_scope_behind(_DYNAMIC, &scope);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(RTLD_NEXT, rows[i].name);
+        void *found = tmo_scope_find(&scope, rows[i].name);
+        if (found == NULL)
+            found = dlsym(RTLD_NEXT, rows[i].name);
         lacking = lacking || found == NULL;
         __atomic_store_n((void **)((char *)&tmo_real + rows[i].offset),
                          found != NULL ? found : absent(i), __ATOMIC_RELEASE);

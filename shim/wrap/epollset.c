@@ -9,8 +9,9 @@
 
 #include <sys/epoll.h>
 
-#define DEEPEST 5 /* sets within sets, as deep as the kernel allows; fs/eventpoll.c, EP_MAX_NESTS  \
-                   */
+#define DEEPEST                                                                                    \
+    5 /* sets within sets, as deep as the kernel allows; fs/eventpoll.c, EP_MAX_NESTS              \
+       */
 
 #define WANTS_IN (EPOLLIN | EPOLLRDNORM | EPOLLRDBAND | EPOLLPRI | EPOLLRDHUP)
 #define IN_SET   (TMO_SLOT_IN_EPOLL | TMO_SLOT_WANTS_IN | TMO_SLOT_ONESHOT)

@@ -115,7 +115,7 @@ allowed() {
     memcpy | memmove | memset | memcmp | memchr | memrchr | strlen | strnlen | strchr | strrchr | \
         strcmp | strncmp | strcspn | strspn) ;;
     # who stands behind us, and no trace of a name that is not there; the loader's list of variables
-    dlsym | dlvsym | dlerror | environ | __environ | getauxval | __tls_get_addr) ;;
+    dlsym | dlvsym | dlerror | _r_debug | environ | __environ | getauxval | __tls_get_addr) ;;
     # the kernel: one door for all calls; the vDSO; memory, once; a wait that must be a point of
     # cancellation as the call is that it stands for
     syscall | clock_gettime | mmap | mmap64 | munmap | ppoll | __errno_location) ;;
