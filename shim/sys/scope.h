@@ -9,6 +9,9 @@
 #include <link.h>
 #include <stdint.h>
 
+/* Of the file that this is linked into; the linker makes it. musl's link.h does not have it. */
+extern ElfW(Dyn) _DYNAMIC[];
+
 enum { TMO_SCOPE_MAX = 64 };
 
 /* What is needed of each library: its table of names (DT_GNU_HASH), by address. */

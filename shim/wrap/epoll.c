@@ -48,15 +48,19 @@ struct epoll_args {
 static int make_epoll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
 {
     const struct epoll_args *a = w->args;
-    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
     if (a->slot != NULL) { /* waited on until then at least, or until it comes back */
         uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
         int64_t ms = ns / 1000000;
         tmo_set_attend(a->slot, w->start, now, tmo_due_after(now, ms));
     }
-    int n = a->exact ? tmo_real.epoll_pwait2(a->set, a->events, a->max, ns == INT64_MAX ? NULL : &t,
-                                             mask)
-                     : tmo_real.epoll_pwait(a->set, a->events, a->max, tmo_wait_ms(ns), mask);
+    int n;
+#ifdef __GLIBC__
+    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    if (a->exact)
+        n = tmo_real.epoll_pwait2(a->set, a->events, a->max, ns == INT64_MAX ? NULL : &t, mask);
+    else
+#endif
+        n = tmo_real.epoll_pwait(a->set, a->events, a->max, tmo_wait_ms(ns), mask);
     return n < 0 ? -errno : n;
 }
 
