@@ -57,7 +57,7 @@ WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c sh
            shim/wrap/vfork.c shim/wrap/wait.c shim/wrap/watch.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
-UNITS    = duration errnos load logfile record scope settings sink tcpinfo word
+UNITS    = deadline due duration errnos load logfile record scope settings sink tcpinfo word
 PROGRAMS = fds luck peer racers steps
 EXAMPLES = legacy-client legacy-server
 BENCH    = ops paired start hold

@@ -120,8 +120,8 @@ static __attribute__((noinline)) int accept_judged(struct tmo_slot *listener,
     return (int)tmo_call_after(&call, -1);
 }
 
-static int accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t *len,
-                      int flags)
+static inline __attribute__((always_inline)) int
+accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     struct sockaddr_storage peer;
     socklen_t peer_len = 0;

@@ -250,13 +250,14 @@ static ssize_t after_timeout(struct wait *w)
 static ssize_t after_short(struct wait *w)
 {
     const struct tmo_call *call = w->call;
-    if (!tmo_judge_may_restart())
+    int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
+    bool expired = w->limit_ns != 0 && silent_ns >= w->limit_ns;
+    if (!expired && !tmo_judge_may_restart())
         return (ssize_t)w->done; /* a handler was to end it, as far as anyone can tell */
     int moved = tmo_judge_moved(call->fd, call->kind->way, w->done);
     if (moved == 0 || (moved < 0 && age_ns(w->slot) + TMO_TICK_SLACK_NS < w->limit_ns))
         return (ssize_t)
             w->done; /* closed by another thread, and the number taken, as far as seen */
-    int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
     silent_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
     return go_on(w);
 }

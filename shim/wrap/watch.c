@@ -305,9 +305,7 @@ static void visit(int fd, uint32_t now, void *ctx)
                        (tmo_self.forked_us != 0 && tmo_slot_born_us(slot) < tmo_self.forked_us);
     int64_t waited_ms = 0, least_ms = NEVER_MS;
 
-    if ((flags & TMO_SLOT_CONNECTING) != 0) {
-        waits = from_before ? 0 : WAITS_SEND;
-    } else if ((flags & TMO_SLOT_IN_EPOLL) != 0) {
+    if ((flags & TMO_SLOT_IN_EPOLL) != 0) {
         uint32_t since = tmo_set_attended_since(cell->set, now);
         least_ms = shortest_ms(tmo_set_waits(slot));
         if (since != 0) {
