@@ -53,8 +53,8 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
                                         mask != NULL ? mask : &before);
         now_ns = tmo_clock_ns();
         now = tmo_due_of_ns(now_ns);
+        w->kind->leave(w, now);
         if (n != 0 || left_ns <= due_ns) {
-            w->kind->leave(w, now);
             unblock(&before);
             return n;
         }
