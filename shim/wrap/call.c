@@ -252,8 +252,13 @@ static ssize_t after_short(struct wait *w)
     const struct tmo_call *call = w->call;
     int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
     bool expired = w->limit_ns != 0 && silent_ns >= w->limit_ns;
-    if (!expired && !tmo_judge_may_restart())
-        return (ssize_t)w->done; /* a handler was to end it, as far as anyone can tell */
+    if (!expired && !tmo_judge_may_restart()) { /* a handler was to end it, as far as can be told */
+        if (call->kind->way == TMO_SEND && silent_ns > 0) {
+            tmo_slot_raise(w->slot, TMO_SLOT_CAME_SHORT);
+            tmo_state_rehot(call->fd, w->slot);
+        }
+        return (ssize_t)w->done;
+    }
     int moved = tmo_judge_moved(call->fd, call->kind->way, w->done);
     if (moved == 0 || (moved < 0 && age_ns(w->slot) + TMO_TICK_SLACK_NS < w->limit_ns))
         return (ssize_t)
@@ -376,6 +381,33 @@ static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
            (call->flags & (MSG_PEEK | MSG_WAITALL)) != (MSG_PEEK | MSG_WAITALL) && !call->waits;
 }
 
+/* Whether CALL is the one that follows a send which came up short: what the peer is silent for goes
+ * on counting, if it was the limit. */
+static bool is_careful(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    if ((tmo_slot_flags(slot) & TMO_SLOT_CAME_SHORT) == 0 || call->kind->way != TMO_SEND)
+        return false;
+    if (!call->waits && (call->flags & (MSG_DONTWAIT | MSG_OOB | MSG_ZEROCOPY)) == 0)
+        return true;
+    tmo_slot_lower(slot, TMO_SLOT_CAME_SHORT);
+    tmo_state_rehot(call->fd, slot);
+    return false;
+}
+
+/* For how long the peer has taken nothing, after a send that came up short; 0 if none did, or if it
+ * takes something again: what our own end has room for says nothing of the peer. */
+static int64_t still_short_ns(int fd, struct tmo_slot *slot)
+{
+    if ((tmo_slot_flags(slot) & TMO_SLOT_CAME_SHORT) == 0)
+        return 0;
+    int64_t silent_ns = tmo_judge_silent_ns(fd, TMO_SEND);
+    if (silent_ns > 100 * TMO_NS_PER_MS)
+        return silent_ns;
+    tmo_slot_lower(slot, TMO_SLOT_CAME_SHORT);
+    tmo_state_rehot(fd, slot);
+    return 0;
+}
+
 /* Such a call: made without waiting first, so that one which need not wait costs no more; then the
  * wait is ours. Returns a count or -errno. */
 static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
@@ -385,13 +417,14 @@ static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
                      .slot = slot,
                      .generation = slot->generation,
                      .limit_ns = limit_of(slot, way),
-                     .owns = true};
+                     .owns = has_deadlines(slot)};
     int64_t until_ns = INT64_MAX;
     if (is_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
         return way == TMO_RECV && (tmo_slot_flags(slot) & TMO_SLOT_DRAIN) != 0
                    ? make_drain(call, slot)
                    : -tmo_state_error(slot);
     ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
+    int64_t silent_ns = still_short_ns(call->fd, slot);
     if (n != -EAGAIN && (n <= 0 || !call->counts || (size_t)n >= call->wanted))
         return n;
     if (tmo_raw_is_nonblocking(call->fd) > 0) {
@@ -406,7 +439,7 @@ static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
         w.limit_ns = app_us > 0 ? 0 : w.limit_ns;
     }
     w.done = n > 0 ? (size_t)n : 0;
-    silent_since(&w, now_ns, 0);
+    silent_since(&w, now_ns, silent_ns);
     return go_on(&w);
 }
 
@@ -441,7 +474,7 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
 
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
     uint16_t generation = slot->generation;
-    bool owned = !ended && is_owned(call, slot);
+    bool owned = !ended && (is_owned(call, slot) || is_careful(call, slot));
     ssize_t n = owned   ? make_owned(call, slot)
                 : ended ? make_drain(call, slot)
                         : call->kind->make(call, 0, 0);

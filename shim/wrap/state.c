@@ -18,7 +18,7 @@
 /* Flags of sockets that need a look before each call. */
 #define SPECIAL                                                                                    \
     (TMO_SLOT_ENDED | TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND | TMO_SLOT_EXPIRED |                   \
-     TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN)
+     TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN | TMO_SLOT_CAME_SHORT)
 
 void tmo_state_rehot(int fd, const struct tmo_slot *slot)
 {
