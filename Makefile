@@ -60,7 +60,7 @@ CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli
 UNITS    = deadline due duration errnos load logfile record scope settings sink tcpinfo word
 PROGRAMS = fds luck peer racers steps
 EXAMPLES = legacy-client legacy-server
-BENCH    = ops paired start hold
+BENCH    = ops paired start hold loop
 BENCH_OPS = bench/ops.c bench/ends.c bench/data.c bench/wait.c bench/life.c bench/threads.c
 
 ARCHIVE_SRC = $(CONFIG) $(SYS) $(TRACK) $(POLICY) $(REPORT)
@@ -154,6 +154,7 @@ $(BUILD)/bench/ops: $(call obj,$(BENCH_OPS))
 $(BUILD)/bench/paired: $(call obj,bench/paired.c bench/variant.c)
 $(BUILD)/bench/start: $(call obj,bench/start.c bench/variant.c)
 $(BUILD)/bench/hold: $(call obj,bench/hold.c bench/ends.c)
+$(BUILD)/bench/loop: $(call obj,bench/loop.c bench/ends.c)
 $(BENCH:%=$(BUILD)/bench/%):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $^
@@ -237,4 +238,4 @@ uninstall:
 clean:
 	rm -rf build libsocktmo.so socktmo
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

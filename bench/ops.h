@@ -14,7 +14,7 @@ struct op {
     /* Which bounds hold; run.sh has the numbers:
      *   foreign, ours, fails    data calls, by the kind of descriptor and how they come out
      *   iov, mmsg               data calls with an iovec or an mmsghdr
-     *   wait                    poll and its kin, fcntl
+     *   wait, unwatched, fcntl  poll and its kin, on TCP or in a process without; fcntl
      *   connecting, accepted, listening, other    from socket to established
      *   close-ours, close-other
      *   time, threads           timed only */

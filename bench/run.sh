@@ -24,7 +24,7 @@ quick) quick=1 ;;
     exit 2
     ;;
 esac
-for needed in "$lib" "$build/ops" "$build/paired" "$build/start" "$build/hold" "$build/empty.so"; do
+for needed in "$lib" "$build/ops" "$build/paired" "$build/start" "$build/hold" "$build/loop" "$build/empty.so"; do
     if [ ! -e "$needed" ]; then
         echo "bench: $needed is missing; run make bench" >&2
         exit 1
@@ -121,6 +121,8 @@ fails 0 0
 iov 0 0
 mmsg 0 0
 wait 0 0
+unwatched 0 0
+fcntl 0 0
 connecting 6 8
 accepted 2 4
 listening - -
@@ -133,6 +135,8 @@ foreign 8
 ours 16
 fails 40
 iov 40
+wait 60
+unwatched 8
 END
 
 count_calls() {
@@ -150,20 +154,28 @@ count_calls() {
     fi
 }
 
+# instructions_of VARIANT CLASS...: the operations of these classes, in one process.
+instructions_of() {
+    variant=$1
+    shift
+    in_variant "$variant" valgrind --tool=callgrind --callgrind-out-file="$work/callgrind" \
+        --combine-dumps=yes --toggle-collect=measured --dump-after=measured \
+        "$build/ops" exact 100 200 "$@" >"$work/names" 2>"$work/errors" ||
+        { failed=1 && cat "$work/errors"; }
+    # the k-th dump is the k-th run
+    awk 'NR == FNR { name[NR] = $0; next }
+        /^desc: Trigger: --dump-after=measured/ { hit = 1 }
+        /^totals:/ && hit { print name[++k] "\t" $2; hit = 0 }' \
+        "$work/names" "$work/callgrind" >>"$work/instructions.$variant"
+    rm -f "$work/callgrind"
+}
+
 count_instructions() {
-    classes=$(awk '{ print $1 }' "$work/instructions-bounds")
+    classes=$(awk '$1 != "unwatched" { print $1 }' "$work/instructions-bounds")
     for variant in bare inert with; do
         # shellcheck disable=SC2086 # a list of words
-        in_variant "$variant" valgrind --tool=callgrind --callgrind-out-file="$work/callgrind" \
-            --combine-dumps=yes --toggle-collect=measured --dump-after=measured \
-            "$build/ops" exact 100 200 $classes >"$work/names" 2>"$work/errors" ||
-            { failed=1 && cat "$work/errors"; }
-        # the k-th dump is the k-th run
-        awk 'NR == FNR { name[NR] = $0; next }
-            /^desc: Trigger: --dump-after=measured/ { hit = 1 }
-            /^totals:/ && hit { print name[++k] "\t" $2; hit = 0 }' \
-            "$work/names" "$work/callgrind" >"$work/instructions.$variant"
-        rm -f "$work/callgrind"
+        instructions_of "$variant" $classes
+        instructions_of "$variant" unwatched # nothing is, as long as there is no TCP connection
     done
     judged awk -f "$here/instructions.awk" "$work/instructions-bounds" "$work/list" \
         "$work/instructions.bare" "$work/instructions.inert" "$work/instructions.with"
@@ -278,13 +290,17 @@ tcp-nonblocking recv EAGAIN | ratio | 1.02
 tcp recv | ratio | 1.04
 tcp cycle | ratio | 1.06
 tcp close, timed | more_ns | 3500
+tcp poll ready | added_ns | 30
+tcp select ready | added_ns | 30
+tcp epoll_wait ready | added_ns | 30
 recv | growth | 1.3
 recv EAGAIN | growth | 1.3
 END
     {
         paired 15 100 'bare aa empty inert with' 'file read' 'file write' 'pipe write+read' \
             'unix send+recv' 'udp send+recv' 'tcp-nonblocking recv' 'tcp-nonblocking send' \
-            'tcp-nonblocking recv EAGAIN' 'tcp recv' 'tcp cycle'
+            'tcp-nonblocking recv EAGAIN' 'tcp recv' 'tcp cycle' 'tcp poll ready' \
+            'tcp select ready' 'tcp epoll_wait ready'
         paired 9 30 'with with-aa logged' 'tcp close, timed'
         # two threads need a CPU each
         [ "$(nproc)" -lt 2 ] ||
@@ -297,6 +313,52 @@ END
     fi
     judged awk -f "$here/times.awk" "$work/times-bounds" "$work/times"
     echo "records went to a file on $(stat -f -c %T "$log_dir")"
+}
+
+loop() { # VARIANT MODE CONNECTIONS COUNT: its figure alone
+    in_variant "$1" "$build/loop" "$2" "$3" "$4" | awk '{ print $2 }'
+}
+
+middle() {
+    sort -n | awk '{ at[NR] = $1 } END { print NR ? at[int((NR + 1) / 2)] : "" }'
+}
+
+# An epoll loop over many connections: its processor time. Each variant a few times, in turn.
+time_loops() {
+    : >"$work/loops"
+    for round in 1 2 3 4 5 6 7 8 9; do
+        for variant in bare aa with; do
+            echo "$variant $round $(loop "$variant" traffic 10000 200000)"
+        done
+    done >"$work/traffic"
+    # ratios within a round, then their median
+    for variant in aa with; do
+        awk -v variant="$variant" '$1 == "bare" { bare[$2] = $3 }
+            $1 == variant { print $3 / bare[$2] }' "$work/traffic" | middle >"$work/ratio.$variant"
+    done
+    read -r aa <"$work/ratio.aa"
+    read -r with <"$work/ratio.with"
+    judged awk -v aa="$aa" -v with="$with" 'BEGIN {
+        slack = aa > 1 ? aa - 1 : 1 - aa
+        bad = with == "" || with > 1.01 + slack
+        printf "%-46s %9s %9.4f %9s   1.01 + %.4f %s\n", "epoll loop, 10000 busy, ns an event, ratio",
+            aa, with, "", slack, bad ? "FAIL" : "ok"
+        exit bad
+    }'
+    for mode in wait tick; do
+        count=$([ "$mode" = wait ] && echo 200000 || echo 30)
+        few=$(for _ in 1 2 3 4 5; do loop with "$mode" 10 "$count"; done | middle)
+        many=$(for _ in 1 2 3 4 5; do loop with "$mode" 10000 "$count"; done | middle)
+        judged awk -v mode="$mode" -v few="$few" -v many="$many" 'BEGIN {
+            bad = few == "" || many == "" || many > 1.5 * few
+            printf "%-46s %9s %9s %8.2fx   1.5 %s\n", "epoll " mode ", 10 and 10000 idle, CPU ns",
+                few, many, few ? many / few : 0, bad ? "FAIL" : "ok"
+            exit bad
+        }'
+    done
+    # past the limit, so that each is looked at; as in a pool they are left alone
+    figure 'epoll, 10000 idle, CPU ppm over 32 s' 0 \
+        "$(SOCKTMO_AWAIT=answer loop with idle 10000 32)" 1000
 }
 
 time_start() {
@@ -324,6 +386,8 @@ count_figures
 if [ -z "$quick" ]; then
     echo
     time_calls
+    echo
+    time_loops
     echo
     time_start
 fi

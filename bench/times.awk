@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Judges times. Files: bounds (operation, kind of bound, bound, tab-separated), then the output of
 # `paired`. Kinds: `ratio` to the first variant, `more_ns` for the variant "logged" beside "with",
-# and `growth` of the added ns from the operation "one thread X" to "two threads X". Each bound is
+# `added_ns` for "with" beside bare, and `growth` of the added ns from the operation "one thread X" to "two threads X". Each bound is
 # let out by what the same run shows between a program and itself (aa).
 function abs(x) {
     return x < 0 ? -x : x
@@ -49,6 +49,13 @@ function more_row(op, limit) {
         judge(op, limit, difference[op, "logged"], abs(difference[op, "aa"]), "%.0f + %.0f")
 }
 
+function added_row(op, limit) {
+    printf "%-28s %9.1f %7s %7s %7s %7s   %s\n", op ", ns", ns[op, "bare"],
+        sprintf("%+.1f", difference[op, "aa"]), sprintf("%+.1f", difference[op, "empty"]),
+        sprintf("%+.1f", difference[op, "inert"]), sprintf("%+.1f", difference[op, "with"]),
+        judge(op, limit, difference[op, "with"], abs(difference[op, "aa"]), "%.0f + %.1f")
+}
+
 BEGIN {
     FS = "\t"
 }
@@ -75,6 +82,8 @@ END {
             ratio_row(what[i], limit[i])
         else if (kind[i] == "growth")
             growth_row(what[i], limit[i])
+        else if (kind[i] == "added_ns")
+            added_row(what[i], limit[i])
         else
             more_row(what[i], limit[i])
     }

@@ -93,29 +93,29 @@ static int prepare_epoll_idle(const struct op *op, int count)
     return fd;
 }
 
-#define ROW(end, name, prepare, run) {name, "wait", 4000, prepare, run, end, NULL},
-#define WAIT_OPS(end, name)                                                                        \
-    ROW(end, name " poll ready", prepare_ready, run_poll_ready)                                    \
-    ROW(end, name " poll 0", prepare_idle, run_poll_idle)                                          \
-    ROW(end, name " ppoll ready", prepare_ready, run_ppoll_ready)                                  \
-    ROW(end, name " select ready", prepare_ready, run_select_ready)                                \
-    ROW(end, name " select 0", prepare_idle, run_select_idle)                                      \
-    ROW(end, name " pselect ready", prepare_ready, run_pselect_ready)                              \
-    ROW(end, name " epoll_wait ready", prepare_epoll_ready, run_epoll_ready)                       \
-    ROW(end, name " epoll_wait 0", prepare_epoll_idle, run_epoll_idle)                             \
-    ROW(end, name " epoll_pwait ready", prepare_epoll_ready, run_epoll_pwait_ready)                \
-    ROW(end, name " fcntl", prepare_idle, run_fcntl)
+#define ROW(end, class, name, prepare, run) {name, class, 4000, prepare, run, end, NULL},
+#define WAIT_OPS(end, class, name)                                                                 \
+    ROW(end, class, name " poll ready", prepare_ready, run_poll_ready)                             \
+    ROW(end, class, name " poll 0", prepare_idle, run_poll_idle)                                   \
+    ROW(end, class, name " ppoll ready", prepare_ready, run_ppoll_ready)                           \
+    ROW(end, class, name " select ready", prepare_ready, run_select_ready)                         \
+    ROW(end, class, name " select 0", prepare_idle, run_select_idle)                               \
+    ROW(end, class, name " pselect ready", prepare_ready, run_pselect_ready)                       \
+    ROW(end, class, name " epoll_wait ready", prepare_epoll_ready, run_epoll_ready)                \
+    ROW(end, class, name " epoll_wait 0", prepare_epoll_idle, run_epoll_idle)                      \
+    ROW(end, class, name " epoll_pwait ready", prepare_epoll_ready, run_epoll_pwait_ready)         \
+    ROW(end, "fcntl", name " fcntl", prepare_idle, run_fcntl)
 
 /* clang-format off */
 const struct op wait_ops[] = {
-    WAIT_OPS(END_TCP, "tcp")
-    WAIT_OPS(END_ACCEPTED, "tcp-accepted")
-    WAIT_OPS(END_TCP_NB, "tcp-nonblocking")
-    WAIT_OPS(END_PIPE, "pipe")
-    WAIT_OPS(END_UNIX, "unix")
-    WAIT_OPS(END_UDP, "udp")
-    ROW(END_TCP, "tcp poll 1 ms", prepare_idle, run_poll_wait)
-    ROW(END_TCP_NB, "tcp-nonblocking poll 1 ms", prepare_idle, run_poll_wait)
+    WAIT_OPS(END_TCP, "wait", "tcp")
+    WAIT_OPS(END_ACCEPTED, "wait", "tcp-accepted")
+    WAIT_OPS(END_TCP_NB, "wait", "tcp-nonblocking")
+    WAIT_OPS(END_PIPE, "unwatched", "pipe")
+    WAIT_OPS(END_UNIX, "unwatched", "unix")
+    WAIT_OPS(END_UDP, "unwatched", "udp")
+    ROW(END_TCP, "time", "tcp poll 1 ms", prepare_idle, run_poll_wait)
+    ROW(END_TCP_NB, "time", "tcp-nonblocking poll 1 ms", prepare_idle, run_poll_wait)
 };
 /* clang-format on */
 const size_t wait_op_count = COUNT(wait_ops);
