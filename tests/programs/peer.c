@@ -3,7 +3,7 @@
  * peer: the other end of a connection, misbehaving in one chosen way.
  *
  *     peer MODE [--port N | --unix PATH] [--v6] [--life SECONDS] [--text TEXT]
- *               [--after MS] [--every MS] [--chunk BYTES] [--save FILE]
+ *               [--ask] [--head TEXT] [--after MS] [--every MS] [--chunk BYTES] [--save FILE]
  *
  * It listens on loopback (port 0 unless told), prints one line when it is ready, `port N` or
  * `unix PATH`, and serves each connection in a thread of its own. It ends when its standard input
@@ -16,7 +16,8 @@
  *     greet        sends --text at once, then reads and is silent
  *     half         waits for the first bytes of a request, sends --text, then reads and is silent
  *     late         answers --text to each request, --after MS later
- *     drip         sends a byte of --text each --every MS, over and over
+ *     cut          sends --text, and closes with a RST --after MS later
+ *     drip         sends --head at once, then a byte of --text each --every MS, over and over
  *     slowread     reads --chunk bytes each --every MS
  *     noread       never reads, and has a receive buffer of the smallest size
  *     echo         sends back what it reads
@@ -24,6 +25,7 @@
  *     reset        closes it with a RST, --after MS later
  *     unreachable  never gets it: the accept queue is full, so that further SYNs are dropped
  *
+ * With --ask greet, cut and drip wait for the first bytes of a request, as half does by itself.
  * Bytes that are read are appended to --save FILE. It installs no signal handler, so that none of
  * its own calls is ever interrupted.
  */
@@ -54,16 +56,21 @@ static struct options {
     bool v6;
     int life_s;
     const char *text;
+    const char *head;
+    bool ask;
     int after_ms;
     int every_ms;
     int chunk;
     const char *save_path;
 } options = {.life_s = 120, .every_ms = 100, .chunk = 1024};
 
-static struct text {
+struct text {
     char *bytes;
     size_t length;
-} text; /* --text with its escapes interpreted, or what the mode says by itself */
+};
+
+static struct text text; /* --text with its escapes interpreted, or what the mode says by itself */
+static struct text head; /* --head, likewise */
 
 static int save_fd = -1;
 
@@ -130,6 +137,22 @@ static void read_to_the_end(int fd)
         ;
 }
 
+/* False when the connection is over before a request came that is to be waited for. */
+static bool asked(int fd)
+{
+    char buffer[65536];
+
+    return !options.ask || take(fd, buffer, sizeof buffer) > 0;
+}
+
+static void end_with_reset(int fd)
+{
+    struct linger abrupt = {.l_onoff = 1, .l_linger = 0};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abrupt, sizeof abrupt) != 0)
+        die("SO_LINGER");
+}
+
 /* --- the modes ------------------------------------------------------------------------------ */
 
 static void serve_silent(int fd)
@@ -146,16 +169,16 @@ static void serve_mute(int fd)
 
 static void serve_greet(int fd)
 {
-    if (give(fd, text.bytes, text.length))
+    if (asked(fd) && give(fd, text.bytes, text.length))
         read_to_the_end(fd);
 }
 
-static void serve_half(int fd)
+static void serve_cut(int fd)
 {
-    char buffer[65536];
-
-    if (take(fd, buffer, sizeof buffer) > 0)
-        serve_greet(fd);
+    if (!asked(fd) || !give(fd, text.bytes, text.length))
+        return;
+    pause_ms(options.after_ms);
+    end_with_reset(fd);
 }
 
 static void serve_late(int fd)
@@ -171,6 +194,8 @@ static void serve_late(int fd)
 
 static void serve_drip(int fd)
 {
+    if (!asked(fd) || !give(fd, head.bytes, head.length))
+        return;
     for (size_t at = 0; give(fd, text.bytes + at, 1); at = (at + 1) % text.length)
         pause_ms(options.every_ms);
 }
@@ -206,18 +231,18 @@ static void serve_close(int fd)
 
 static void serve_reset(int fd)
 {
-    struct linger abrupt = {.l_onoff = 1, .l_linger = 0};
-
     pause_ms(options.after_ms);
-    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abrupt, sizeof abrupt) != 0)
-        die("SO_LINGER");
+    end_with_reset(fd);
 }
+
+#define HALF "HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\nhalf of it"
 
 static const struct mode modes[] = {
     {"silent", serve_silent, ""},
     {"mute", serve_mute, ""},
     {"greet", serve_greet, "220 ready\r\n"},
-    {"half", serve_half, "HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\nhalf of it"},
+    {"half", serve_greet, HALF},
+    {"cut", serve_cut, HALF},
     {"late", serve_late, "here it is\n"},
     {"drip", serve_drip, "x"},
     {"slowread", serve_slowread, ""},
@@ -362,17 +387,22 @@ static void run(int listener)
 
 /* --- the command line ----------------------------------------------------------------------- */
 
-/* An option is a word with a value: text, or a number up to `highest`. --v6 alone has none. */
+/* An option is a word with a value: text, or a number up to `highest`. --v6 and --ask have none. */
 static const struct setting {
     const char *name;
     const char **text;
     int *number;
     int highest;
 } settings[] = {
-    {"--port", NULL, &options.port, 65535},        {"--unix", &options.unix_path, NULL, 0},
-    {"--life", NULL, &options.life_s, 3600},       {"--text", &options.text, NULL, 0},
-    {"--after", NULL, &options.after_ms, 3600000}, {"--every", NULL, &options.every_ms, 3600000},
-    {"--chunk", NULL, &options.chunk, 1 << 30},    {"--save", &options.save_path, NULL, 0},
+    {"--port", NULL, &options.port, 65535},
+    {"--unix", &options.unix_path, NULL, 0},
+    {"--life", NULL, &options.life_s, 3600},
+    {"--text", &options.text, NULL, 0},
+    {"--after", NULL, &options.after_ms, 3600000},
+    {"--every", NULL, &options.every_ms, 3600000},
+    {"--chunk", NULL, &options.chunk, 1 << 30},
+    {"--save", &options.save_path, NULL, 0},
+    {"--head", &options.head, NULL, 0},
 };
 
 static void set(const struct setting *setting, const char *value)
@@ -436,6 +466,8 @@ static void parse(int argc, char **argv)
             set(&settings[at], argv[i]);
         } else if (strcmp(argv[i], "--v6") == 0) {
             options.v6 = true;
+        } else if (strcmp(argv[i], "--ask") == 0) {
+            options.ask = true;
         } else {
             if (mode != NULL)
                 usage("one mode is wanted");
@@ -448,6 +480,9 @@ static void parse(int argc, char **argv)
     }
     if (mode == NULL)
         usage("one mode is wanted");
+    if (strcmp(mode->name, "half") == 0)
+        options.ask = true;
+    head = unescape(options.head != NULL ? options.head : "");
     text = unescape(options.text != NULL ? options.text : mode->text);
     if (options.chunk == 0 || (mode->serve == serve_drip && text.length == 0))
         usage("--chunk and drip's --text want a byte at least");
