@@ -3,6 +3,8 @@
 # make            libsocktmo.so and socktmo, at the top level (links into build/)
 # make demo       builds, then shows four programs that hang bare and end in time under the shim
 # make check      all tests; T=NAME runs one unit program or .bats file, F='words' one of its tests
+# make check-clients  some ninety real clients against peers that hang, 4 minutes; F=REGEX some of
+#                 them, JOBS=N cells at a time
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
 # make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
 # make fuzz       libFuzzer on the settings, FUZZ_S seconds
@@ -79,7 +81,7 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all links programs demo check check-unit check-bats check-source lint fuzz bench install \
+.PHONY: all links programs demo check check-unit check-bats check-source check-clients lint fuzz bench install \
         uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) links
@@ -191,13 +193,17 @@ check-source: all
 check-bats: all programs
 	$(if $(CHOSEN),$(Q)$(TEST_ENV) bats --timing $(if $(F),--filter '$(F)') $(CHOSEN))
 
+check-clients: all programs
+	$(Q)$(TEST_ENV) bash tests/clients/run.sh '$(F)'
+
 # --- lint, fuzz, bench ----------------------------------------------------------------------------
 
 C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
            tests/fuzz/*.c tests/programs/*.[ch] examples/*.c bench/*.[ch])
 TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
 SCRIPTS  = tests/setup.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
-           $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash)
+           $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
+           tests/clients/*.bash tests/clients/programs/*.sh)
 
 lint: all
 	clang-format --dry-run -Werror $(C_FILES)
