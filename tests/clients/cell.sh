@@ -68,7 +68,7 @@ run() {
     command=${command//'\{programs\}'/$here/programs}
     command=${command//'\{build\}'/$CELLS}
     eval "words=($command)"
-    mkdir -p "$where.d"
+    mkdir -p "$where.files"
     began_ms=$((${EPOCHREALTIME/./} / 1000))
     case ${STDIN[$cell]} in
     hold) exec 0<>"$CELLS/hold" ;;
@@ -76,7 +76,7 @@ run() {
     *) exec 0</dev/null ;;
     esac
     # timeout leads a process group, so that nothing that the client started is left either
-    (cd "$where.d" && exec timeout -s KILL "$cut" env "$@" "${words[@]}") <&0 >"$where.out" 2>&1 &
+    (cd "$where.files" && exec timeout -s KILL "$cut" env "$@" "${words[@]}") <&0 >"$where.out" 2>&1 &
     wait $! 2>/dev/null
     status=$?
     ended_ms=$((${EPOCHREALTIME/./} / 1000))

@@ -137,7 +137,8 @@ client node-net line -- node '{programs}/client.js' net '{port}'
 client node-fetch http load=yes -- node '{programs}/client.js' fetch '{port}'
 client java-socket line start=6000 -- "${java[@]}" socket '{port}'
 client java-channel line start=6000 -- "${java[@]}" channel '{port}'
-client java-url http load=yes start=6000 -- "${java[@]}" url '{port}'
+# HttpURLConnection asks once more on a new connection
+client java-url http load=yes waits=2 start=6000 -- "${java[@]}" url '{port}'
 also noread start=6000 -- "${java[@]}" url-put '{port}'
 also tls start=6000 -- "${java[@]}" url-tls '{port}'
 client java-client http load=yes start=6000 -- "${java[@]}" client '{port}'
@@ -167,7 +168,8 @@ client ab http -- ab -n 1 -s 3600 "$url"
 client git-http http load=yes -- git clone -q "$url" clone
 also tls -- git -c http.sslVerify=false clone -q "$urls" clone
 client svn-http http load=yes -- svn ls --non-interactive "$url"
-client apt-get http load=yes -- sh '{programs}/apt-update.sh' '{port}'
+# a second connection for what the first did not give
+client apt-get http load=yes waits=2 -- sh '{programs}/apt-update.sh' '{port}'
 # a Go program makes its system calls itself
 client hey http out=go -- hey -n 1 -c 1 -t 0 "$url"
 
@@ -197,7 +199,8 @@ client mosquitto_sub mqtt -- mosquitto_sub -h 127.0.0.1 -p '{port}' -k 3600 -t t
 client ldapsearch ldap -- ldapsearch -x -H 'ldap://127.0.0.1:{port}' -b dc=x
 also tls -- env LDAPTLS_REQCERT=never ldapsearch -x -H 'ldaps://127.0.0.1:{port}' -b dc=x
 client dig dns -- dig +tcp +tries=1 +timeout=600 @127.0.0.1 -p '{port}' example.org
-client whois line -- whois -h 127.0.0.1 -p '{port}' example.org
+# fgets comes back with half a line, and is called again
+client whois line waits=2 -- whois -h 127.0.0.1 -p '{port}' example.org
 
 # --- pipes to the network, and monitoring ---------------------------------------------------------
 
