@@ -141,7 +141,8 @@ client java-channel line start=6000 -- "${java[@]}" channel '{port}'
 client java-url http load=yes waits=2 start=6000 -- "${java[@]}" url '{port}'
 also noread start=6000 -- "${java[@]}" url-put '{port}'
 also tls start=6000 -- "${java[@]}" url-tls '{port}'
-client java-client http load=yes start=6000 -- "${java[@]}" client '{port}'
+# HttpClient, too
+client java-client http load=yes waits=2 start=6000 -- "${java[@]}" client '{port}'
 also tls start=6000 -- "${java[@]}" client-tls '{port}'
 
 # --- http and its kin -----------------------------------------------------------------------------
@@ -163,7 +164,8 @@ client lftp-http http load=yes -- lftp -c "set net:timeout 1h; set net:max-retri
 client lftp-ftp ftp load=yes -- lftp -c 'set net:timeout 1h; set net:max-retries 1; set cmd:default-protocol ftp; get ftp://127.0.0.1:{port}/x -o out'
 client lynx http load=yes -- lynx -dump "$url"
 client w3m http load=yes -- w3m -dump "$url"
-client elinks http load=yes -- elinks -dump "$url"
+# once; three times is what it does unless told
+client elinks http load=yes -- elinks -eval 'set connection.retries = 1' -dump "$url"
 client ab http -- ab -n 1 -s 3600 "$url"
 client git-http http load=yes -- git clone -q "$url" clone
 also tls -- git -c http.sslVerify=false clone -q "$urls" clone
@@ -187,7 +189,7 @@ client msmtp smtp -- msmtp --host=127.0.0.1 '--port={port}' --from=a@example.org
 also tls -- msmtp --host=127.0.0.1 '--port={port}' --tls=on --tls-starttls=off --tls-certcheck=off \
     --from=a@example.org b@example.org
 client swaks smtp -- swaks --to a@example.org --server 127.0.0.1 --port '{port}' --timeout 1h
-client fetchmail pop3 -- bash -c 'exec fetchmail -f - <<<"
+client fetchmail pop3 -- bash -c 'exec fetchmail --pidfile "$PWD/pid" -f - <<<"
     poll 127.0.0.1 proto pop3 port $1 timeout 3600 user u password p sslproto \"\""' - '{port}'
 client psql pgsql -- psql 'host=127.0.0.1 port={port} user=u dbname=d sslmode=disable' -c 'select 1'
 client mariadb mysql -- mariadb -h 127.0.0.1 -P '{port}' --protocol=tcp -u u -e 'select 1'
