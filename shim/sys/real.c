@@ -2,6 +2,7 @@
  * Resolving of the real functions. See real.h.
  */
 #include "shim/sys/real.h"
+#include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/sys/scope.h"
 
@@ -115,6 +116,9 @@ void tmo_real_bind(void)
         __atomic_store_n((void **)((char *)&tmo_real + rows[i].offset),
                          found != NULL ? found : absent(i), __ATOMIC_RELEASE);
     }
+    void *clock = TMO_CLOCK_VDSO != NULL ? tmo_scope_find(&scope, TMO_CLOCK_VDSO) : NULL;
+    if (clock != NULL)
+        tmo_clock_bind((int (*)(clockid_t, struct timespec *))(uintptr_t)clock);
     binding = NULL;
     bound = true;
     if (lacking)

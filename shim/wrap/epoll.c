@@ -141,17 +141,13 @@ static __attribute__((noinline)) int pwait2_watched(int set, struct epoll_event 
                                                     const sigset_t *mask)
 {
     struct timespec slice = {0, (long)tmo_wait_slice_ns()};
-    int64_t left_ns = 0; /* what the kernel is to refuse goes to it as it is */
-    if (timeout == NULL)
-        left_ns = INT64_MAX;
-    else if (tmo_wait_can_read(timeout, sizeof(*timeout)) && timeout->tv_sec >= 0 &&
-             timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000)
-        left_ns = tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec);
-    bool all = left_ns <= slice.tv_nsec;
+    /* What the kernel is to refuse goes to it as it is. */
+    bool all =
+        timeout != NULL && (!tmo_wait_can_read(timeout, sizeof(*timeout)) ||
+                            tmo_wait_is_short(timeout->tv_sec, timeout->tv_nsec, 1000000000));
     int n = tmo_real.epoll_pwait2(set, events, max, all ? timeout : &slice, mask);
     if (TMO_UNLIKELY(n == 0 && !all))
-        return rest(set, events, max, left_ns == INT64_MAX ? left_ns : left_ns - slice.tv_nsec,
-                    mask, "epoll_pwait2", true);
+        return rest(set, events, max, tmo_wait_left(timeout), mask, "epoll_pwait2", true);
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(set, events, max, 0, NULL, "epoll_pwait2", true);
     return n;

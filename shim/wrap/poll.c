@@ -99,19 +99,19 @@ static __attribute__((noinline)) int ppoll_watched(struct pollfd *fds, nfds_t co
                                                    const struct timespec *timeout,
                                                    const sigset_t *mask)
 {
-    struct timespec slice = {0, (long)tmo_wait_slice_ns()};
-    int64_t left_ns = INT64_MAX;
-    if (timeout != NULL) {
-        bool good = timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000;
-        left_ns = good ? tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec) : 0;
+    int n;
+    if (timeout != NULL && tmo_wait_is_short(timeout->tv_sec, timeout->tv_nsec, 1000000000)) {
+        n = tmo_real.ppoll(fds, count, timeout, mask);
+        if (n < 0)
+            return n;
+    } else {
+        struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+        n = tmo_real.ppoll(fds, count, &slice, mask);
+        if (n < 0)
+            return n;
+        if (TMO_UNLIKELY(n == 0))
+            return rest(fds, count, tmo_wait_left(timeout), mask, "ppoll");
     }
-    bool all = left_ns <= slice.tv_nsec;
-    int n = tmo_real.ppoll(fds, count, all ? timeout : &slice, mask);
-    if (n < 0)
-        return n;
-    if (TMO_UNLIKELY(n == 0 && !all))
-        return rest(fds, count, left_ns == INT64_MAX ? left_ns : left_ns - slice.tv_nsec, mask,
-                    "ppoll");
     if (TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(fds, count, 0, NULL, "ppoll");
     return n;

@@ -21,25 +21,32 @@ struct select_args {
     unsigned long kept[SETS][WORDS];
 };
 
-/* Keeps the program's sets. False: they cannot be read, or are too large. */
-static inline bool keep(struct select_args *a, int count, fd_set *read, fd_set *write,
-                        fd_set *except)
+/* Keeps the program's set SET as number I. False: it cannot be read. */
+static inline __attribute__((always_inline)) bool keep_one(struct select_args *a, int i,
+                                                           fd_set *set)
 {
-    fd_set *const sets[SETS] = {read, write, except};
-    if (count < 0 || (size_t)count > WORDS * WORD_BITS)
+    a->sets[i] = (unsigned long *)(void *)set;
+    if (set == NULL || a->words == 0)
+        return true;
+    if (TMO_UNLIKELY(!tmo_wait_can_read(set, a->words * sizeof(unsigned long))))
+        return false;
+    size_t word = 0;
+    do {
+        a->kept[i][word] = a->sets[i][word];
+        TMO_KEEP_IN_REGISTER(word); /* a loop, not a call of memcpy */
+    } while (++word < a->words);
+    return true;
+}
+
+/* Keeps the program's sets. False: they cannot be read, or are too large. */
+static inline __attribute__((always_inline)) bool keep(struct select_args *a, int count,
+                                                       fd_set *read, fd_set *write, fd_set *except)
+{
+    if ((size_t)count > WORDS * WORD_BITS) /* below 0, too */
         return false;
     a->count = count;
     a->words = ((size_t)count + WORD_BITS - 1) / WORD_BITS;
-    for (int i = 0; i < SETS; i++) {
-        a->sets[i] = (unsigned long *)(void *)sets[i];
-        if (sets[i] == NULL || a->words == 0)
-            continue;
-        if (!tmo_wait_can_read(sets[i], a->words * sizeof(unsigned long)))
-            return false;
-        for (size_t word = 0; word < a->words; word++)
-            a->kept[i][word] = a->sets[i][word];
-    }
-    return true;
+    return keep_one(a, READ, read) && keep_one(a, WRITE, write) && keep_one(a, EXCEPT, except);
 }
 
 static void restore(struct select_args *a)
@@ -139,35 +146,44 @@ static void pass_ns(struct timeval *timeout, int64_t ns)
     timeout->tv_usec = (suseconds_t)(left_ns % 1000000000 / 1000);
 }
 
+static __attribute__((noinline)) int select_on(struct select_args *a, struct timeval *timeout)
+{
+    int64_t slice_ns = tmo_wait_slice_ns(), start_ns = tmo_clock_ns(), left_ns = INT64_MAX;
+    if (timeout != NULL)
+        left_ns = tmo_wait_ns(timeout->tv_sec, (int64_t)timeout->tv_usec * 1000);
+    int n = rest(a, left_ns == INT64_MAX ? left_ns : left_ns - slice_ns, NULL, "select");
+    if (timeout != NULL && n == 0)
+        *timeout = (struct timeval){0, 0};
+    else if (timeout != NULL)
+        pass_ns(timeout, slice_ns + tmo_clock_ns() - start_ns);
+    return n;
+}
+
 static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_set *write,
                                                     fd_set *except, struct timeval *timeout)
 {
     struct select_args a;
-    int64_t slice_ns = tmo_wait_slice_ns(), left_ns = INT64_MAX;
-    if (timeout != NULL) /* libc reads it, too */
-        left_ns = timeout->tv_sec < 0 || timeout->tv_usec < 0
-                      ? 0
-                      : tmo_wait_ns(timeout->tv_sec, (int64_t)timeout->tv_usec * 1000);
+    int n;
     if (!keep(&a, count, read, write, except))
         return tmo_real.select(count, read, write, except, timeout);
-    if (left_ns <= slice_ns) {
-        int n = tmo_real.select(count, read, write, except, timeout);
-        if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
-            (void)rest(&a, 0, NULL, "select");
-        return n;
+    if (timeout != NULL && /* libc reads it, too */
+        tmo_wait_is_short(timeout->tv_sec, timeout->tv_usec, 1000000)) {
+        n = tmo_real.select(count, read, write, except, timeout);
+    } else {
+        suseconds_t slice_us = (suseconds_t)tmo_current.plan.slice_ms * 1000;
+        struct timeval slice = {0, slice_us};
+        n = tmo_real.select(count, read, write, except, &slice);
+        if (n == 0)
+            return select_on(&a, timeout);
+        if (timeout != NULL) {
+            timeout->tv_usec -= slice_us - slice.tv_usec;
+            if (timeout->tv_usec < 0) {
+                timeout->tv_usec += 1000000;
+                timeout->tv_sec--;
+            }
+        }
     }
-    struct timeval slice = {0, (suseconds_t)(slice_ns / 1000)};
-    int n = tmo_real.select(count, read, write, except, &slice);
-    if (n == 0) {
-        int64_t start_ns = timeout != NULL ? tmo_clock_ns() : 0;
-        n = rest(&a, left_ns == INT64_MAX ? left_ns : left_ns - slice_ns, NULL, "select");
-        if (timeout != NULL)
-            pass_ns(timeout, n == 0 ? INT64_MAX / 2 : slice_ns + tmo_clock_ns() - start_ns);
-        return n;
-    }
-    if (timeout != NULL)
-        pass_ns(timeout, slice_ns - (int64_t)slice.tv_usec * 1000);
-    if (n > 0 && TMO_UNLIKELY(tmo_wait_looks()))
+    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(&a, 0, NULL, "select");
     return n;
 }
@@ -185,18 +201,17 @@ static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd
                                                      const sigset_t *mask)
 {
     struct select_args a;
-    int64_t slice_ns = tmo_wait_slice_ns(), left_ns = INT64_MAX;
-    if (timeout != NULL) {
-        bool good = timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000;
-        left_ns = good ? tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec) : 0;
-    }
+    int n;
     if (!keep(&a, count, read, write, except))
         return tmo_real.pselect(count, read, write, except, timeout, mask);
-    struct timespec slice = {0, (long)slice_ns};
-    bool all = left_ns <= slice_ns;
-    int n = tmo_real.pselect(count, read, write, except, all ? timeout : &slice, mask);
-    if (n == 0 && !all)
-        return rest(&a, left_ns == INT64_MAX ? left_ns : left_ns - slice_ns, mask, "pselect");
+    if (timeout != NULL && tmo_wait_is_short(timeout->tv_sec, timeout->tv_nsec, 1000000000)) {
+        n = tmo_real.pselect(count, read, write, except, timeout, mask);
+    } else {
+        struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+        n = tmo_real.pselect(count, read, write, except, &slice, mask);
+        if (n == 0)
+            return rest(&a, tmo_wait_left(timeout), mask, "pselect");
+    }
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(&a, 0, NULL, "pselect");
     return n;

@@ -64,7 +64,7 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
 static void look(struct tmo_wait *w)
 {
     uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
-    tmo_wait_looked = now;
+    tmo_wait_looked = tmo_clock_tick();
     w->start = now;
     (void)w->kind->look(w, now);
     tmo_watch_sweep(now, w->call);
@@ -84,23 +84,18 @@ int tmo_wait_rest(struct tmo_wait *w, int64_t left_ns, const sigset_t *mask)
 }
 
 /* Pages of the program's that could be read, by their numbers. */
-#define PAGES 4
-static __thread uintptr_t pages[PAGES] __attribute__((tls_model("initial-exec")));
+__thread uintptr_t tmo_wait_pages[TMO_WAIT_PAGES];
 
-bool tmo_wait_can_read(const void *address, size_t len)
+bool tmo_wait_can_read_slow(const void *address, size_t len)
 {
-    const uintptr_t page_bytes = 4096; /* or more: then some are asked for again */
-    uintptr_t at = (uintptr_t)address, last = (at + len - 1) / page_bytes;
-    for (uintptr_t page = at / page_bytes; page <= last; page++) {
-        uintptr_t *kept = &pages[page % PAGES];
-        if (*kept == page && page != 0)
-            continue;
-        uintptr_t begin = page * page_bytes > at ? page * page_bytes : at;
-        if (begin % page_bytes > page_bytes - 8) /* within the page */
-            begin = (page + 1) * page_bytes - 8;
-        if (!tmo_raw_can_read_8((const void *)begin))
+    uintptr_t at = (uintptr_t)address, last = (at + len - 1) / TMO_WAIT_PAGE;
+    for (uintptr_t page = at / TMO_WAIT_PAGE; page <= last; page++) {
+        uintptr_t begin = page * TMO_WAIT_PAGE > at ? page * TMO_WAIT_PAGE : at;
+        if (begin % TMO_WAIT_PAGE > TMO_WAIT_PAGE - 8) /* within the page */
+            begin = (page + 1) * TMO_WAIT_PAGE - 8;
+        if (page == 0 || !tmo_raw_can_read_8((const void *)begin))
             return false;
-        *kept = page;
+        tmo_wait_pages[page % TMO_WAIT_PAGES] = page;
     }
     return true;
 }

@@ -50,8 +50,7 @@ extern __thread uint32_t tmo_wait_looked TMO_HIDDEN __attribute__((tls_model("in
 
 static inline bool tmo_wait_looks(void)
 {
-    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
-    return now - tmo_wait_looked >= TMO_WAIT_LOOK_MS;
+    return tmo_clock_tick() - tmo_wait_looked >= TMO_WAIT_LOOK_MS;
 }
 
 /* The first piece of a wait of TIMEOUT_MS (negative: without end). */
@@ -73,9 +72,38 @@ static inline int64_t tmo_wait_ns(int64_t s, int64_t ns)
     return s > INT64_MAX / 1000000000 - 1 ? INT64_MAX : s * 1000000000 + ns;
 }
 
+/* What is left of TIMEOUT (NULL: without end), which is longer, behind that. */
+static inline int64_t tmo_wait_left(const struct timespec *timeout)
+{
+    int64_t ns = timeout != NULL ? tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec) : INT64_MAX;
+    return ns == INT64_MAX ? ns : ns - tmo_wait_slice_ns();
+}
+
+/* Whether the timespec or timeval {S, FRACTION}, where UNIT is a second, is no longer than the
+ * first piece of a wait, or no time at all: then it is the kernel's to judge. */
+static inline bool tmo_wait_is_short(int64_t s, int64_t fraction, int64_t unit)
+{
+    return s < 0 || fraction < 0 ||
+           (s == 0 && fraction <= (int64_t)tmo_current.plan.slice_ms * (unit / 1000)) ||
+           (fraction >= unit && unit == 1000000000);
+}
+
 /* Whether the LEN bytes at ADDRESS, which may be a bad pointer of the program's, can be read. A
  * page is asked for once a thread, mostly: by a system call. */
-bool tmo_wait_can_read(const void *address, size_t len);
+bool tmo_wait_can_read_slow(const void *address, size_t len);
+
+#define TMO_WAIT_PAGE  4096 /* or more: then some are asked for again */
+#define TMO_WAIT_PAGES 4
+extern __thread uintptr_t tmo_wait_pages[TMO_WAIT_PAGES] TMO_HIDDEN
+    __attribute__((tls_model("initial-exec")));
+
+static inline bool tmo_wait_can_read(const void *address, size_t len)
+{
+    uintptr_t page = (uintptr_t)address / TMO_WAIT_PAGE;
+    uintptr_t last = ((uintptr_t)address + len - 1) / TMO_WAIT_PAGE;
+    return (page == last && tmo_wait_pages[page % TMO_WAIT_PAGES] == page) ||
+           tmo_wait_can_read_slow(address, len);
+}
 
 /* NS in whole ms, rounded up, for calls that count so; -1 without end. */
 static inline int tmo_wait_ms(int64_t ns)
