@@ -56,11 +56,11 @@ function row(op, verdict) {
 function kind_of(op,    word) {
     split(op, word, " ")
     return word[1] ": " (class[op] ~ /^(foreign|ours|fails|iov|mmsg)$/ ? "data calls" : \
-        class[op] ~ /^(wait|unwatched)$/ ? "poll select epoll" : class[op])
+        class[op] ~ /wait|unwatched/ ? "poll select epoll" : class[op])
 }
 
 function nothing_added(op) {
-    return class[op] ~ /^(foreign|ours|fails|iov|mmsg|wait|unwatched|fcntl)$/ &&
+    return class[op] ~ /^(foreign|ours|fails|iov|mmsg|wait|unwatched|selwait|selunwatched|fcntl)$/ &&
         (("with", op, long[op]) in total) && what_is_added("inert", op) == "" &&
         what_is_added("with", op) == "" && what_is_added("logged", op) == ""
 }

@@ -122,6 +122,8 @@ iov 0 0
 mmsg 0 0
 wait 0 0
 unwatched 0 0
+selwait 0 0
+selunwatched 0 0
 fcntl 0 0
 connecting 6 8
 accepted 2 4
@@ -136,7 +138,9 @@ ours 16
 fails 40
 iov 40
 wait 60
+selwait 110
 unwatched 8
+selunwatched 8
 END
 
 count_calls() {
@@ -171,11 +175,11 @@ instructions_of() {
 }
 
 count_instructions() {
-    classes=$(awk '$1 != "unwatched" { print $1 }' "$work/instructions-bounds")
+    classes=$(awk '$1 !~ /unwatched/ { print $1 }' "$work/instructions-bounds")
     for variant in bare inert with; do
         # shellcheck disable=SC2086 # a list of words
         instructions_of "$variant" $classes
-        instructions_of "$variant" unwatched # nothing is, as long as there is no TCP connection
+        instructions_of "$variant" unwatched selunwatched # nothing is, as long as there is no TCP connection
     done
     judged awk -f "$here/instructions.awk" "$work/instructions-bounds" "$work/list" \
         "$work/instructions.bare" "$work/instructions.inert" "$work/instructions.with"

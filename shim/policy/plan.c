@@ -31,11 +31,11 @@ static uint32_t pause_ms(int64_t recv_ns)
     return ms < 100 ? 100 : ms < INT_MAX / 2 ? (uint32_t)ms : INT_MAX / 2;
 }
 
-/* A quarter of the shortest limit, and short enough that nobody waits for us: a wait that ends
+/* An eighth of the shortest limit, and short enough that nobody waits for us: a wait that ends
  * within that costs no system call more. */
 static uint32_t slice_ms(int64_t shortest_ns)
 {
-    int64_t ms = tmo_ns_to_ms(shortest_ns) / 4;
+    int64_t ms = tmo_ns_to_ms(shortest_ns) / 8;
     return ms < 1 ? 1 : ms < 47 ? (uint32_t)ms : 47;
 }
 
@@ -60,6 +60,7 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .watches = any != 0 && value[TMO_SET_NONBLOCK] != 0,
         .answer = value[TMO_SET_AWAIT] == TMO_AWAIT_ANSWER,
         .slice_ms = slice_ms(any),
+        .slice_ns = slice_ms(any) * TMO_NS_PER_MS,
         .pause_ms = pause_ms(recv),
         .options = value[TMO_SET_KEEPALIVE] != 0 || user_ms != 0,
         .mode = (enum tmo_mode)value[TMO_SET_MODE],

@@ -21,6 +21,7 @@ struct tmo_plan {
     bool watches;                  /* waits by poll, select and epoll are bounded */
     bool answer;                   /* ... by recv only while an answer is owed */
     uint32_t slice_ms;             /* how long such a wait may last before we look */
+    int64_t slice_ns;              /* the same */
     uint32_t pause_ms;             /* a longer one between two waits is not waiting */
     bool options;                  /* anything to be set beside the timeouts */
     enum tmo_mode mode;

@@ -142,9 +142,8 @@ static __attribute__((noinline)) int pwait2_watched(int set, struct epoll_event 
 {
     struct timespec slice = {0, (long)tmo_wait_slice_ns()};
     /* What the kernel is to refuse goes to it as it is. */
-    bool all =
-        timeout != NULL && (!tmo_wait_can_read(timeout, sizeof(*timeout)) ||
-                            tmo_wait_is_short(timeout->tv_sec, timeout->tv_nsec, 1000000000));
+    bool all = timeout != NULL &&
+               (!tmo_wait_can_read(timeout, sizeof(*timeout)) || tmo_wait_is_short(timeout));
     int n = tmo_real.epoll_pwait2(set, events, max, all ? timeout : &slice, mask);
     if (TMO_UNLIKELY(n == 0 && !all))
         return rest(set, events, max, tmo_wait_left(timeout), mask, "epoll_pwait2", true);

@@ -100,7 +100,7 @@ static __attribute__((noinline)) int ppoll_watched(struct pollfd *fds, nfds_t co
                                                    const sigset_t *mask)
 {
     int n;
-    if (timeout != NULL && tmo_wait_is_short(timeout->tv_sec, timeout->tv_nsec, 1000000000)) {
+    if (timeout != NULL && tmo_wait_is_short(timeout)) {
         n = tmo_real.ppoll(fds, count, timeout, mask);
         if (n < 0)
             return n;

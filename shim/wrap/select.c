@@ -146,6 +146,14 @@ static void pass_ns(struct timeval *timeout, int64_t ns)
     timeout->tv_usec = (suseconds_t)(left_ns % 1000000000 / 1000);
 }
 
+/* Whether TIMEOUT, which libc reads as well, is no longer than a slice, or none that is valid. */
+static inline bool is_short(const struct timeval *timeout)
+{
+    if (timeout == NULL || timeout->tv_sec > 0)
+        return false;
+    return timeout->tv_sec < 0 || timeout->tv_usec * 1000 <= tmo_wait_slice_ns();
+}
+
 static __attribute__((noinline)) int select_on(struct select_args *a, struct timeval *timeout)
 {
     int64_t slice_ns = tmo_wait_slice_ns(), start_ns = tmo_clock_ns(), left_ns = INT64_MAX;
@@ -166,8 +174,7 @@ static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_
     int n;
     if (!keep(&a, count, read, write, except))
         return tmo_real.select(count, read, write, except, timeout);
-    if (timeout != NULL && /* libc reads it, too */
-        tmo_wait_is_short(timeout->tv_sec, timeout->tv_usec, 1000000)) {
+    if (is_short(timeout)) {
         n = tmo_real.select(count, read, write, except, timeout);
     } else {
         suseconds_t slice_us = (suseconds_t)tmo_current.plan.slice_ms * 1000;
@@ -204,7 +211,7 @@ static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd
     int n;
     if (!keep(&a, count, read, write, except))
         return tmo_real.pselect(count, read, write, except, timeout, mask);
-    if (timeout != NULL && tmo_wait_is_short(timeout->tv_sec, timeout->tv_nsec, 1000000000)) {
+    if (timeout != NULL && tmo_wait_is_short(timeout)) {
         n = tmo_real.pselect(count, read, write, except, timeout, mask);
     } else {
         struct timespec slice = {0, (long)tmo_wait_slice_ns()};

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-__thread uint32_t tmo_wait_looked;
+__thread struct tmo_wait_thread tmo_wait_thread;
 
 #define KERNEL_MASK 8 /* bytes of a signal mask, as the kernel has it */
 
@@ -64,7 +64,7 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
 static void look(struct tmo_wait *w)
 {
     uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
-    tmo_wait_looked = tmo_clock_tick();
+    tmo_wait_thread.looked = tmo_clock_tick();
     w->start = now;
     (void)w->kind->look(w, now);
     tmo_watch_sweep(now, w->call);
@@ -83,9 +83,6 @@ int tmo_wait_rest(struct tmo_wait *w, int64_t left_ns, const sigset_t *mask)
     return n < 0 ? -1 : n;
 }
 
-/* Pages of the program's that could be read, by their numbers. */
-__thread uintptr_t tmo_wait_pages[TMO_WAIT_PAGES];
-
 bool tmo_wait_can_read_slow(const void *address, size_t len)
 {
     uintptr_t at = (uintptr_t)address, last = (at + len - 1) / TMO_WAIT_PAGE;
@@ -95,7 +92,7 @@ bool tmo_wait_can_read_slow(const void *address, size_t len)
             begin = (page + 1) * TMO_WAIT_PAGE - 8;
         if (page == 0 || !tmo_raw_can_read_8((const void *)begin))
             return false;
-        tmo_wait_pages[page % TMO_WAIT_PAGES] = page;
+        tmo_wait_thread.pages[page % 4] = page;
     }
     return true;
 }

@@ -44,13 +44,21 @@ struct tmo_wait {
  * end), under MASK. Or, if LEFT_NS is 0, a look only. Returns what the program gets; sets errno. */
 int tmo_wait_rest(struct tmo_wait *wait, int64_t left_ns, const sigset_t *mask);
 
-/* Whether it is time for a look after a wait that was short: many come one upon the other. */
-extern __thread uint32_t tmo_wait_looked TMO_HIDDEN __attribute__((tls_model("initial-exec")));
+/* Whether it is time for a look after a wait that was short: many come one upon the other. The
+ * clock is read at every second one. */
+struct tmo_wait_thread {
+    uint32_t looked; /* when this thread last looked, as tmo_clock_tick() has it */
+    uint32_t waits;
+    uintptr_t pages[4]; /* of the program's that could be read, by their numbers */
+};
+extern __thread struct tmo_wait_thread tmo_wait_thread TMO_HIDDEN
+    __attribute__((tls_model("initial-exec")));
 #define TMO_WAIT_LOOK_MS 25
 
 static inline bool tmo_wait_looks(void)
 {
-    return tmo_clock_tick() - tmo_wait_looked >= TMO_WAIT_LOOK_MS;
+    return (++tmo_wait_thread.waits & 1) != 0 &&
+           tmo_clock_tick() - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
 }
 
 /* The first piece of a wait of TIMEOUT_MS (negative: without end). */
@@ -63,7 +71,7 @@ static inline int tmo_wait_slice(int timeout_ms)
 /* How long that is in ns, at most. */
 static inline int64_t tmo_wait_slice_ns(void)
 {
-    return (int64_t)tmo_current.plan.slice_ms * 1000000;
+    return tmo_current.plan.slice_ns;
 }
 
 /* S seconds and NS in ns; INT64_MAX from 292 years on. */
@@ -79,29 +87,25 @@ static inline int64_t tmo_wait_left(const struct timespec *timeout)
     return ns == INT64_MAX ? ns : ns - tmo_wait_slice_ns();
 }
 
-/* Whether the timespec or timeval {S, FRACTION}, where UNIT is a second, is no longer than the
- * first piece of a wait, or no time at all: then it is the kernel's to judge. */
-static inline bool tmo_wait_is_short(int64_t s, int64_t fraction, int64_t unit)
+/* Whether TIMEOUT is no longer than that, or no time at all: then it is the kernel's to judge. */
+static inline bool tmo_wait_is_short(const struct timespec *timeout)
 {
-    return s < 0 || fraction < 0 ||
-           (s == 0 && fraction <= (int64_t)tmo_current.plan.slice_ms * (unit / 1000)) ||
-           (fraction >= unit && unit == 1000000000);
+    if (timeout->tv_sec == 0)
+        return timeout->tv_nsec <= tmo_wait_slice_ns();
+    return timeout->tv_sec < 0 || (unsigned long)timeout->tv_nsec >= 1000000000;
 }
 
 /* Whether the LEN bytes at ADDRESS, which may be a bad pointer of the program's, can be read. A
  * page is asked for once a thread, mostly: by a system call. */
 bool tmo_wait_can_read_slow(const void *address, size_t len);
 
-#define TMO_WAIT_PAGE  4096 /* or more: then some are asked for again */
-#define TMO_WAIT_PAGES 4
-extern __thread uintptr_t tmo_wait_pages[TMO_WAIT_PAGES] TMO_HIDDEN
-    __attribute__((tls_model("initial-exec")));
+#define TMO_WAIT_PAGE 4096 /* or more: then some are asked for again */
 
 static inline bool tmo_wait_can_read(const void *address, size_t len)
 {
     uintptr_t page = (uintptr_t)address / TMO_WAIT_PAGE;
     uintptr_t last = ((uintptr_t)address + len - 1) / TMO_WAIT_PAGE;
-    return (page == last && tmo_wait_pages[page % TMO_WAIT_PAGES] == page) ||
+    return (page == last && tmo_wait_thread.pages[page % 4] == page) ||
            tmo_wait_can_read_slow(address, len);
 }
 
