@@ -10,7 +10,7 @@
 load helpers
 load steps
 
-NEVER_HIT=(SOCKTMO_TIMEOUT=60s)
+NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_IDLE=60s SOCKTMO_TOTAL=300s)
 
 # waits CASE: bare, under the library without settings, and with limits, all at once.
 waits() {
