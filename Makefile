@@ -60,7 +60,7 @@ WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c sh
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
 UNITS    = deadline due duration errnos load logfile record scope settings sink tcpinfo word
-PROGRAMS = fds luck peer racers steps waits
+PROGRAMS = fds loops luck peer racers steps waits
 EXAMPLES = legacy-client legacy-server
 BENCH    = ops paired start hold loop
 BENCH_OPS = bench/ops.c bench/ends.c bench/data.c bench/wait.c bench/life.c bench/threads.c

@@ -97,6 +97,29 @@ static int disturb(int number, int every_ms, int count)
     return pid < 0 ? -1 : 0;
 }
 
+/* A child that stops us once, AFTER ms from now, for so long. It ends when we do. */
+static int halt(int after_ms, int for_ms)
+{
+    pid_t program = getpid();
+    pid_t pid;
+    int kept = errno;
+
+    if (disturber_count == MOST_DISTURBERS)
+        return -1;
+    pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        rest_ms(after_ms);
+        kill(program, SIGSTOP);
+        rest_ms(for_ms);
+        kill(program, SIGCONT);
+        _exit(0);
+    }
+    disturbers[disturber_count++] = pid;
+    errno = kept;
+    return pid < 0 ? -1 : 0;
+}
+
 /* Waits for all of them; the number of those that failed. */
 static int await_disturbers(void)
 {

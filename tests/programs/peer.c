@@ -3,7 +3,8 @@
  * peer: the other end of a connection, misbehaving in one chosen way.
  *
  *     peer MODE [--port N | --unix PATH] [--v6] [--life SECONDS] [--text TEXT]
- *               [--ask] [--head TEXT] [--after MS] [--every MS] [--chunk BYTES] [--save FILE]
+ *               [--ask] [--head TEXT] [--after MS] [--every MS] [--chunk BYTES] [--room BYTES]
+ *               [--save FILE]
  *
  * It listens on loopback (port 0 unless told), prints one line when it is ready, `port N` or
  * `unix PATH`, and serves each connection in a thread of its own. It ends when its standard input
@@ -26,8 +27,8 @@
  *     unreachable  never gets it: the accept queue is full, so that further SYNs are dropped
  *
  * With --ask greet, cut and drip wait for the first bytes of a request, as half does by itself.
- * Bytes that are read are appended to --save FILE. It installs no signal handler, so that none of
- * its own calls is ever interrupted.
+ * --room is its receive buffer. Bytes that are read are appended to --save FILE. It installs no
+ * signal handler, so that none of its own calls is ever interrupted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,7 @@ static struct options {
     int after_ms;
     int every_ms;
     int chunk;
+    int room;
     const char *save_path;
 } options = {.life_s = 120, .every_ms = 100, .chunk = 1024};
 
@@ -288,7 +290,7 @@ static socklen_t own_address(union address *ret)
 static int listen_on(union address *ret_address, socklen_t *ret_length, int backlog)
 {
     int on = 1;
-    int smallest = 1;
+    int room = strcmp(mode->name, "noread") == 0 ? 1 : options.room; /* 1: the smallest there is */
     int fd;
 
     *ret_length = own_address(ret_address);
@@ -297,8 +299,8 @@ static int listen_on(union address *ret_address, socklen_t *ret_length, int back
         die("socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     /* accepted sockets inherit it, and the window of the handshake is made from it */
-    if (strcmp(mode->name, "noread") == 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof smallest);
+    if (room != 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     if (bind(fd, &ret_address->any, *ret_length) != 0)
         die("bind");
     if (listen(fd, backlog) != 0)
@@ -403,6 +405,7 @@ static const struct setting {
     {"--chunk", NULL, &options.chunk, 1 << 30},
     {"--save", &options.save_path, NULL, 0},
     {"--head", &options.head, NULL, 0},
+    {"--room", NULL, &options.room, 1 << 30},
 };
 
 static void set(const struct setting *setting, const char *value)

@@ -18,10 +18,19 @@
  *     connect_nowhere                with an address that cannot be read
  *     listen[:FAMILY[:BACKLOG]]      on a new socket and port
  *     accept:PLACE  accept4:PLACE[:nonblock]  sys_accept:PLACE   the new socket is put there
- *     CALL:LENGTH[:FLAGS[:WORD]]     a row of calls.h. Bytes sent are of one known stream. FLAGS:
- * as waitall+peek. WORD bad: the buffer leads nowhere; badvector fill sends without waiting until
- * nothing more is taken loop:CALL:MS                   calls it for so long; RESULT is how often,
- * NOTE the last errno and the CPU time poll:EVENTS:MS                 NOTE is what happened
+ *     CALL:LENGTH[:FLAGS[:WORD]]     a row of calls.h. Bytes sent are of one known stream.
+ *                                    FLAGS as waitall+peek. WORD: bad, the buffer leads nowhere;
+ *                                    badvector
+ *     fill                           sends without waiting until nothing more is taken
+ *     loop:CALL:MS                   calls it for so long; RESULT is how often, NOTE the last errno
+ *                                    and the CPU time
+ *     poll:EVENTS:MS                 NOTE is what happened
+ *     wait:CALL:EVENTS:MS[:FLAGS]    a row of waiting.h, as poll; FLAGS as et+oneshot+nested+again
+ *     ticks:CALL:EVENTS:TICK:MS[:FLAGS]        the same by calls of TICK ms, until something comes
+ *     glances:CALL:EVENTS:TICK:MS[:FLAGS]      by calls that do not wait, TICK ms apart
+ *     follow:CALL|recv:MS[:FLAGS]    takes what comes until it is over; RESULT is how many bytes
+ *     upload:CALL:LENGTH             sends without waiting in send
+ *     rest:MS                        sleeps
  *     get:OPTION  set:OPTION:VALUE   timeouts in ms
  *     nonblock:fcntl|ioctl|off       how the socket is made non-blocking
  *     state  queued  handled         TCP_INFO's state, FIONREAD, how many signals were handled
@@ -30,6 +39,7 @@
  *     handler:SIGNAL:restart|plain   a handler with SA_RESTART or without
  *     storm:SIGNAL:MS:COUNT          a process that sends us that signal, each MS
  *     trace:MS:COUNT                 one that attaches to us and leaves again
+ *     halt:AFTER:MS                  one that stops us for so long
  *     drain:MS                       one that accepts all from the listener here, MS later
  *     calm                           waits for the storms and traces;
  *                                    RESULT is how many failed
@@ -309,6 +319,8 @@ static long step_got(char **argument)
 {
     return put_into(argument[0], inbox, received);
 }
+
+#include "tests/programs/steps-wait.h"
 
 #include "tests/programs/steps-table.h"
 

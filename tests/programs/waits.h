@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * What the cases of waits.c stand on: what is said and measured, connections, and what happens a
- * while later.
+ * What the cases of waits.c and loops.c stand on: what is said and measured, connections, and what
+ * happens a while later.
  */
 #ifndef TESTS_PROGRAMS_WAITS_H
 #define TESTS_PROGRAMS_WAITS_H
+
+#pragma GCC diagnostic ignored "-Wunused-function" /* not each of the two needs all of it */
 
 #include "tests/programs/waiting.h"
 
@@ -23,6 +25,7 @@ enum {
     SLACK_MS = 400,   /* for a machine with its hands full */
     LONG_MS = 5000,   /* what ends no wait here */
     UNTOUCHED = 4095, /* no errno that there is */
+    GUARD_S = 12,     /* a case that hangs for so long is ended */
 };
 
 /* musl's select gives no time back, and its cancellation interrupts where it is off, too. */
@@ -127,6 +130,7 @@ static void each_call(void (*one)(const struct waiting *how), bool (*fits)(const
         if (pids[i] == 0) {
             DO(dup2(pipes[i][1], STDOUT_FILENO));
             name = waitings[i].name;
+            alarm(GUARD_S);
             one(&waitings[i]);
             exit(0);
         }
