@@ -86,7 +86,7 @@ static __attribute__((noinline)) int rest(int set, struct epoll_event *events, i
                                           bool exact)
 {
     struct epoll_args args = {set, events, max, exact, tmo_set_of(set)};
-    struct tmo_wait w = {.kind = &kind_epoll, .call = call, .args = &args};
+    struct tmo_wait w = {.kind = &kind_epoll, .call = call, .sliced = mask == NULL, .args = &args};
     return tmo_wait_rest(&w, left_ns, mask);
 }
 
@@ -118,7 +118,7 @@ int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms
 static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *events, int max,
                                                    int timeout_ms, const sigset_t *mask)
 {
-    int slice_ms = tmo_wait_slice(timeout_ms);
+    int slice_ms = mask == NULL || timeout_ms == 0 ? tmo_wait_slice(timeout_ms) : 0;
     int n = tmo_real.epoll_pwait(set, events, max, slice_ms, mask);
     if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
         return rest(set, events, max, left_of(timeout_ms, slice_ms), mask, "epoll_pwait", false);
@@ -140,13 +140,14 @@ static __attribute__((noinline)) int pwait2_watched(int set, struct epoll_event 
                                                     const struct timespec *timeout,
                                                     const sigset_t *mask)
 {
-    struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+    struct timespec slice = {0, (long)tmo_wait_first_ns(mask)};
     /* What the kernel is to refuse goes to it as it is. */
     bool all = timeout != NULL &&
                (!tmo_wait_can_read(timeout, sizeof(*timeout)) || tmo_wait_is_short(timeout));
     int n = tmo_real.epoll_pwait2(set, events, max, all ? timeout : &slice, mask);
     if (TMO_UNLIKELY(n == 0 && !all))
-        return rest(set, events, max, tmo_wait_left(timeout), mask, "epoll_pwait2", true);
+        return rest(set, events, max, tmo_wait_left(timeout, slice.tv_nsec), mask, "epoll_pwait2",
+                    true);
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(set, events, max, 0, NULL, "epoll_pwait2", true);
     return n;

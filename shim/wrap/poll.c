@@ -68,7 +68,7 @@ static __attribute__((noinline)) int rest(struct pollfd *fds, nfds_t count, int6
                                           const sigset_t *mask, const char *call)
 {
     struct poll_args args = {fds, count};
-    struct tmo_wait w = {.kind = &kind_poll, .call = call, .args = &args};
+    struct tmo_wait w = {.kind = &kind_poll, .call = call, .sliced = mask == NULL, .args = &args};
     return tmo_wait_rest(&w, left_ns, mask);
 }
 
@@ -105,12 +105,12 @@ static __attribute__((noinline)) int ppoll_watched(struct pollfd *fds, nfds_t co
         if (n < 0)
             return n;
     } else {
-        struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+        struct timespec slice = {0, (long)tmo_wait_first_ns(mask)};
         n = tmo_real.ppoll(fds, count, &slice, mask);
         if (n < 0)
             return n;
         if (TMO_UNLIKELY(n == 0))
-            return rest(fds, count, tmo_wait_left(timeout), mask, "ppoll");
+            return rest(fds, count, tmo_wait_left(timeout, slice.tv_nsec), mask, "ppoll");
     }
     if (TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(fds, count, 0, NULL, "ppoll");

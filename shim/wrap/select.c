@@ -132,7 +132,7 @@ static const struct tmo_wait_kind kind_select = {make_select, look_select, leave
 static __attribute__((noinline)) int rest(struct select_args *args, int64_t left_ns,
                                           const sigset_t *mask, const char *call)
 {
-    struct tmo_wait w = {.kind = &kind_select, .call = call, .args = args};
+    struct tmo_wait w = {.kind = &kind_select, .call = call, .sliced = mask == NULL, .args = args};
     return tmo_wait_rest(&w, left_ns, mask);
 }
 
@@ -214,10 +214,10 @@ static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd
     if (timeout != NULL && tmo_wait_is_short(timeout)) {
         n = tmo_real.pselect(count, read, write, except, timeout, mask);
     } else {
-        struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+        struct timespec slice = {0, (long)tmo_wait_first_ns(mask)};
         n = tmo_real.pselect(count, read, write, except, &slice, mask);
         if (n == 0)
-            return rest(&a, tmo_wait_left(timeout), mask, "pselect");
+            return rest(&a, tmo_wait_left(timeout, slice.tv_nsec), mask, "pselect");
     }
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(&a, 0, NULL, "pselect");

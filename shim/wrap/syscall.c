@@ -5,12 +5,14 @@
  * Calls that make or end descriptors are always followed; data calls only on descriptors of ours,
  * so that for all others even cancellation is as it was: syscall(2) is no cancellation point.
  */
+#include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/close.h"
 #include "shim/wrap/last.h"
 #include "shim/wrap/wait.h"
 #include "shim/wrap/wrap.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define P(type, x) ((type)(uintptr_t)(x))
@@ -169,6 +171,20 @@ static bool follow_wait(long nr, const long *a, long *ret)
     }
 }
 
+static bool is_wait(long nr)
+{
+#ifdef SYS_poll
+    if (nr == SYS_poll || nr == SYS_epoll_wait || nr == SYS_select)
+        return true;
+#endif
+#ifdef SYS_epoll_pwait2
+    if (nr == SYS_epoll_pwait2)
+        return true;
+#endif
+    return nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_epoll_pwait || nr == SYS_epoll_ctl ||
+           nr == SYS_epoll_create1;
+}
+
 #if __SIZEOF_LONG__ == 8
 /* The mask of a call that hands over SIZE bytes at MASK. Returns whether libc can be given it. */
 static bool take_mask(long mask, long size, sigset_t *ret)
@@ -186,8 +202,10 @@ static void count_down(long at, const struct timespec *whole, int64_t start_ns)
     int64_t left_ns = tmo_wait_ns(whole->tv_sec, whole->tv_nsec) - (tmo_clock_ns() - start_ns);
     if (left_ns < 0)
         left_ns = 0;
-    *P(struct timespec *, at) =
-        (struct timespec){(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    /* The kernel says nothing where it cannot write; this call finds out, and writes. */
+    if (TMO_RAW2(SYS_clock_getres, CLOCK_MONOTONIC, at) == 0)
+        *P(struct timespec *, at) =
+            (struct timespec){(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
 }
 
 /* ppoll, pselect6, epoll_pwait, epoll_pwait2: those with a mask. */
@@ -250,6 +268,22 @@ static bool is_masked_wait(long nr)
 }
 #endif
 
+/* The waits; none is a point of cancellation here. Returns whether NR is one. */
+static bool follow_any_wait(long nr, const long *a, long *ret)
+{
+    int state, ignored;
+    bool is = is_wait(nr);
+    if (!is)
+        return false;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    is = follow_wait(nr, a, ret);
+#if __SIZEOF_LONG__ == 8
+    is = is || (is_masked_wait(nr) && follow_masked_wait(nr, a, ret));
+#endif
+    (void)pthread_setcancelstate(state, &ignored);
+    return is;
+}
+
 /* Calls that may be points of cancellation under their own names, on descriptors that are not ours:
  * as syscall(2) makes them. */
 static bool is_of_others(long nr, int fd)
@@ -297,12 +331,8 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
     if ((unsigned long)a < TMO_TRACK_FDS && tmo_hot((int)a) != TMO_HOT_NONE &&
         follow_data(nr, args, &ret))
         return ret;
-    if (tmo_watch_on && follow_wait(nr, args, &ret))
+    if (tmo_watch_on && follow_any_wait(nr, args, &ret))
         return ret;
-#if __SIZEOF_LONG__ == 8
-    if (tmo_watch_on && is_masked_wait(nr) && follow_masked_wait(nr, args, &ret))
-        return ret;
-#endif
     if (nr == SYS_splice) /* either of its descriptors may be ours */
         return wrap_splice((int)a, P(off64_t *, b), (int)c, P(off64_t *, d), (size_t)e,
                            (unsigned)f);

@@ -37,7 +37,7 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
     int64_t now_ns = tmo_clock_ns();
     uint32_t now = tmo_due_of_ns(now_ns);
     block(&before);
-    w->start = now - tmo_current.plan.slice_ms;
+    w->start = w->sliced ? now - tmo_current.plan.slice_ms : now;
     for (;;) {
         uint32_t due = w->kind->look(w, now);
         tmo_watch_sweep(now, w->call);

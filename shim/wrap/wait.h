@@ -36,6 +36,7 @@ struct tmo_wait {
     const char *call; /* for the record */
     int64_t end_ns;   /* monotonic: when the program's own time is over; INT64_MAX: never */
     uint32_t start;   /* when the program began to wait */
+    bool sliced;      /* a slice of it is over */
     bool fake;        /* something is to be said to be ready */
     void *args;       /* the family's own */
 };
@@ -80,18 +81,26 @@ static inline int64_t tmo_wait_ns(int64_t s, int64_t ns)
     return s > INT64_MAX / 1000000000 - 1 ? INT64_MAX : s * 1000000000 + ns;
 }
 
-/* What is left of TIMEOUT (NULL: without end), which is longer, behind that. */
-static inline int64_t tmo_wait_left(const struct timespec *timeout)
+/* How long it is under MASK: not at all where the program has one. When a piece is over its own
+ * mask is back, and a signal that was to be kept out until the whole is over would be handled. */
+static inline int64_t tmo_wait_first_ns(const sigset_t *mask)
 {
-    int64_t ns = timeout != NULL ? tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec) : INT64_MAX;
-    return ns == INT64_MAX ? ns : ns - tmo_wait_slice_ns();
+    return mask == NULL ? tmo_wait_slice_ns() : 0;
 }
 
-/* Whether TIMEOUT is no longer than that, or no time at all: then it is the kernel's to judge. */
+/* What is left of TIMEOUT (NULL: without end), which is longer, behind FIRST_NS. */
+static inline int64_t tmo_wait_left(const struct timespec *timeout, int64_t first_ns)
+{
+    int64_t ns = timeout != NULL ? tmo_wait_ns(timeout->tv_sec, timeout->tv_nsec) : INT64_MAX;
+    return ns == INT64_MAX ? ns : ns - first_ns;
+}
+
+/* Whether TIMEOUT is no longer than a slice, or no time at all: then it is the kernel's to judge.
+ */
 static inline bool tmo_wait_is_short(const struct timespec *timeout)
 {
     if (timeout->tv_sec == 0)
-        return timeout->tv_nsec <= tmo_wait_slice_ns();
+        return timeout->tv_nsec <= tmo_wait_slice_ns() || timeout->tv_nsec >= 1000000000;
     return timeout->tv_sec < 0 || (unsigned long)timeout->tv_nsec >= 1000000000;
 }
 
