@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # helpers.bash reads TMO_CUT, and sets status and output
+#
+# Peers that are slow but within the limits, large transfers, clients that do something else for
+# longer than a limit, idle connections: nothing is different from bare, and no limit expires.
+
+load helpers
+
+LIMITS=(SOCKTMO_TIMEOUT=2s SOCKTMO_STRICT=on)
+PROGRAM=$TMO_ROOT/tests/programs/healthy.py
+MANY=$((200 << 20))
+
+# server_start: healthy.py's own, without the shim. Sets PORT.
+server_start() {
+    local word
+
+    exec 7< <(exec /usr/bin/python3 "$PROGRAM" serve <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
+    own $!
+    read -r -t 10 -u 7 word PORT || fail "the server was not ready within 10 s"
+    exec 7<&-
+}
+
+# same_as_bare CMD…: bare and under the shim it ends well and says the same; no limit expired.
+same_as_bare() {
+    local said
+
+    bare -- "$@" </dev/null
+    [[ $status -eq 0 ]] || fail "bare: status $status"
+    said=$output
+    under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" -- "$@" </dev/null
+    [[ $status -eq 0 && $output == "$said" ]] || fail "bare it says '$said'"
+    assert_records timeout 0
+    [[ $(records close) -ge 1 ]] || fail "no connection is on record"
+}
+
+@test "an answer that is late but in time" {
+    requires curl
+    peer_start late --after 1200 --text 'HTTP/1.0\x20200\x20OK\r\nContent-Length:\x203\r\n\r\nok\n'
+    same_as_bare curl -sS "http://127.0.0.1:$PEER_PORT/"
+    rm -f log
+    same_as_bare /usr/bin/python3 -c "
+import asyncio, sys
+async def main():
+    r, w = await asyncio.open_connection('127.0.0.1', $PEER_PORT)
+    w.write(b'x')
+    print(await r.readline())
+asyncio.run(main())"
+}
+
+@test "node: an answer that is late but in time" {
+    requires node nodejs
+    peer_start late --after 1200 --text 'HTTP/1.0\x20200\x20OK\r\nContent-Length:\x203\r\n\r\nok\n'
+    same_as_bare node -e "require('http').get('http://127.0.0.1:$PEER_PORT/',
+        r => r.on('data', d => console.log(String(d))))"
+}
+
+@test "a body in pieces, for longer than the limit" {
+    requires curl
+    server_start
+    same_as_bare curl -sS "http://127.0.0.1:$PORT/slow/400"
+    assert_between 2900 9000
+}
+
+@test "200 MB each way: curl" {
+    requires curl
+    TMO_CUT=60
+    server_start
+    same_as_bare sh -c "curl -sS http://127.0.0.1:$PORT/$MANY | sha256sum"
+    rm -f log
+    truncate -s $MANY big
+    same_as_bare curl -sS -T big "http://127.0.0.1:$PORT/x"
+    [[ $output == "$(sha256sum <big | cut -d' ' -f1)" ]] || fail "what arrived"
+}
+
+@test "200 MB each way: asyncio" {
+    TMO_CUT=60
+    server_start
+    same_as_bare /usr/bin/python3 "$PROGRAM" get "$PORT" $MANY
+    rm -f log
+    same_as_bare /usr/bin/python3 "$PROGRAM" put "$PORT" $MANY
+}
+
+# The peer meanwhile stands before a closed window, and is silent for longer than the limit when the
+# client comes back.
+@test "a client that does something else for longer than the limit" {
+    TMO_CUT=30
+    server_start
+    for how in poll select epoll recv; do
+        under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" -- /usr/bin/python3 "$PROGRAM" pause $how "$PORT"
+        [[ $status -eq 0 && $output == "read True pauses left 0" ]] || fail "$how"
+        assert_records timeout 0
+    done
+}
+
+@test "await = answer: an idle connection of a pool is left alone; by default it is ended" {
+    peer_start late --after 20 --text 'answer\n'
+    under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" SOCKTMO_AWAIT=answer -- \
+        /usr/bin/python3 "$PROGRAM" pool "$PEER_PORT"
+    [[ $status -eq 0 && $output == $'1 answer\n2 answer' ]] || fail "under answer"
+    assert_records timeout 0
+    under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" -- /usr/bin/python3 "$PROGRAM" pool "$PEER_PORT"
+    [[ $status -eq 1 && $output == $'1 answer\nended while idle' ]] || fail "by default"
+    [[ $(record timeout '[.limit, .call] | join(" ")') == "recv epoll_wait" ]] || fail "the record"
+}
+
+@test "await = answer: a subscription is left alone; by default it is ended" {
+    peer_start greet --text 'ready\n'
+    under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" -- /usr/bin/python3 "$PROGRAM" subscribe "$PEER_PORT"
+    [[ $status -eq 1 && $output == *"TimeoutError"* ]] || fail "by default"
+    assert_records timeout 1
+    rm log
+    exec 7< <(exec /usr/bin/python3 -u -c '
+import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print("port", s.getsockname()[1])
+c, _ = s.accept(); c.recv(99); time.sleep(0.05); c.send(b"ready\n"); time.sleep(4); c.send(b"news\n")
+time.sleep(9)' <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
+    own $!
+    read -r -t 10 -u 7 _ PEER_PORT
+    exec 7<&-
+    under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" SOCKTMO_AWAIT=answer -- \
+        /usr/bin/python3 "$PROGRAM" subscribe "$PEER_PORT"
+    [[ $status -eq 0 && $output == $'ready\nnews' ]] || fail "under answer"
+    assert_records timeout 0
+}
