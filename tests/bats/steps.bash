@@ -118,7 +118,7 @@ assert_closes() {
 # side_by_side FUNCTION WORD…: all at once, each in a folder and with a log of its own.
 side_by_side() {
     local test=$1 word pid
-    local -a pids=()
+    local -a pids=() failed=()
 
     shift
     for word in "$@"; do
@@ -129,7 +129,9 @@ side_by_side() {
         } &
         pids+=($!)
     done
-    for pid in "${pids[@]}"; do
-        wait "$pid"
+    for word in "$@"; do
+        wait "${pids[0]}" || failed+=("$word")
+        pids=("${pids[@]:1}")
     done
+    [[ ${#failed[@]} -eq 0 ]] || fail "not so with: ${failed[*]}"
 }
