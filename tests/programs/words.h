@@ -45,7 +45,7 @@ static const struct word message_words[] = {
 };
 
 static const struct word poll_words[] = {
-    {"in", POLLIN},   {"out", POLLOUT},     {"err", POLLERR},
+    {"in", POLLIN},   {"pri", POLLPRI},     {"out", POLLOUT}, {"err", POLLERR},
     {"hup", POLLHUP}, {"rdhup", POLLRDHUP}, {NULL, 0},
 };
 
