@@ -53,6 +53,20 @@ static int64_t stuck(const struct tcp_info *i)
     return least(acked_ms, sent_ms + rto_ms - (rto_ms >> times));
 }
 
+/* Whether something was sent after the last byte came in. Within one tick of the clock the order is
+ * not known; then a bare acknowledgement that came a little later tells of something that was sent
+ * then: the peer's kernel waits for 40 to 200 ms with it (net/ipv4/tcp_input.c, delayed ACK). One
+ * that came much later tells of a keepalive probe. Else what was asked counts as answered. */
+static bool is_owed(const struct tcp_info *i)
+{
+    enum { LEAST_MS = 8, MOST_MS = 250 };
+    if (i->tcpi_last_data_sent != i->tcpi_last_data_recv)
+        return i->tcpi_last_data_sent < i->tcpi_last_data_recv;
+    uint32_t later_ms = i->tcpi_last_data_recv - i->tcpi_last_ack_recv;
+    return i->tcpi_last_ack_recv < i->tcpi_last_data_recv && later_ms >= LEAST_MS &&
+           later_ms <= MOST_MS;
+}
+
 void tmo_quiet_read(const unsigned char *info, size_t len, struct tmo_quiet *ret)
 {
     /* Offsets in struct tcp_info behind what netinet/tcp.h has. include/uapi/linux/tcp.h */
@@ -74,9 +88,7 @@ void tmo_quiet_read(const unsigned char *info, size_t len, struct tmo_quiet *ret
     ret->stuck_ms = ret->queued ? stuck(&i) : 0;
     int64_t went_ms = ret->queued ? ret->stuck_ms : (int64_t)i.tcpi_last_data_sent;
     ret->silent_ms = least(i.tcpi_last_data_recv, went_ms);
-    /* Something was sent after the last byte came in, or none ever came. Within one tick of the
-     * clock the order is not known: what was taken by the peer counts as answered. */
-    ret->owed = received == 0 || i.tcpi_last_data_sent < i.tcpi_last_data_recv || ret->queued;
+    ret->owed = received == 0 || ret->queued || is_owed(&i);
 }
 
 int tmo_quiet_get(int fd, struct tmo_quiet *ret)

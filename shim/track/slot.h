@@ -27,26 +27,27 @@ enum tmo_dir { TMO_DIR_NONE, TMO_DIR_OUT, TMO_DIR_IN, TMO_DIR_LISTEN }; /* 2 bit
 enum tmo_family { TMO_FAMILY_NONE, TMO_FAMILY_4, TMO_FAMILY_6, TMO_FAMILY_UNIX }; /* 2 bits */
 
 enum {
-    TMO_SLOT_NONBLOCK = 1 << 0,    /* O_NONBLOCK, as far as we were told */
-    TMO_SLOT_TIMED_RECV = 1 << 1,  /* the kernel's SO_RCVTIMEO is ours */
-    TMO_SLOT_TIMED_SEND = 1 << 2,  /* the kernel's SO_SNDTIMEO is ours */
-    TMO_SLOT_STUBBORN = 1 << 3,    /* ended at the second expiry in a row: ETIMEDOUT from then on */
-    TMO_SLOT_ENDED = 1 << 5,       /* we ended the connection */
-    TMO_SLOT_DRAIN = 1 << 6,       /* ... but what had arrived can still be read */
-    TMO_SLOT_CONNECTING = 1 << 4,  /* a non-blocking connect is under way, as far as we know */
-    TMO_SLOT_CUT_RECV = 1 << 7,    /* reading stands at an unknown place of the stream */
-    TMO_SLOT_CUT_SEND = 1 << 8,    /* writing ... */
-    TMO_SLOT_EXPIRED = 1 << 9,     /* a limit expired and nothing went well since */
-    TMO_SLOT_INHERITED = 1 << 10,  /* from before a fork, and not used in this process so far */
-    TMO_SLOT_RECORDED = 1 << 11,   /* its end is on record already */
-    TMO_SLOT_SHARED = 1 << 12,     /* it came from another process, which may still hold it */
-    TMO_SLOT_EPOLL = 1 << 13,      /* no socket, but a set of epoll(7) */
-    TMO_SLOT_FASTOPEN = 1 << 14,   /* TCP_FASTOPEN_CONNECT: the first send does the handshake */
-    TMO_SLOT_CONNECTED = 1 << 15,  /* a connect went well or is under way; accepted; found so */
-    TMO_SLOT_IN_EPOLL = 1 << 16,   /* it is in an epoll set */
-    TMO_SLOT_WANTS_IN = 1 << 17,   /* ... and the program is to be told when it can be read */
-    TMO_SLOT_ONESHOT = 1 << 18,    /* ... once (EPOLLONESHOT) */
-    TMO_SLOT_STALLED = 1 << 19,    /* what is to be sent did not move at the last look */
+    TMO_SLOT_NONBLOCK = 1 << 0,   /* O_NONBLOCK, as far as we were told */
+    TMO_SLOT_TIMED_RECV = 1 << 1, /* the kernel's SO_RCVTIMEO is ours */
+    TMO_SLOT_TIMED_SEND = 1 << 2, /* the kernel's SO_SNDTIMEO is ours */
+    TMO_SLOT_STUBBORN = 1 << 3,   /* ended at the second expiry in a row: ETIMEDOUT from then on */
+    TMO_SLOT_ENDED = 1 << 5,      /* we ended the connection */
+    TMO_SLOT_DRAIN = 1 << 6,      /* ... but what had arrived can still be read */
+    TMO_SLOT_CONNECTING = 1 << 4, /* a non-blocking connect is under way, as far as we know */
+    TMO_SLOT_CUT_RECV = 1 << 7,   /* reading stands at an unknown place of the stream */
+    TMO_SLOT_CUT_SEND = 1 << 8,   /* writing ... */
+    TMO_SLOT_EXPIRED = 1 << 9,    /* a limit expired and nothing went well since */
+    TMO_SLOT_INHERITED = 1 << 10, /* from before a fork, and not used in this process so far */
+    TMO_SLOT_RECORDED = 1 << 11,  /* its end is on record already */
+    TMO_SLOT_SHARED = 1 << 12,    /* it came from another process, which may still hold it */
+    TMO_SLOT_EPOLL = 1 << 13,     /* no socket, but a set of epoll(7) */
+    TMO_SLOT_FASTOPEN = 1 << 14,  /* TCP_FASTOPEN_CONNECT: the first send does the handshake */
+    TMO_SLOT_CONNECTED = 1 << 15, /* a connect went well or is under way; accepted; found so */
+    TMO_SLOT_IN_EPOLL = 1 << 16,  /* it is in an epoll set */
+    TMO_SLOT_WANTS_IN = 1 << 17,  /* ... and the program is to be told when it can be read */
+    TMO_SLOT_ONESHOT = 1 << 18,   /* ... once (EPOLLONESHOT) */
+    TMO_SLOT_STALLED = 1 << 19,   /* what is to be sent did not move at the last look */
+    TMO_SLOT_ENDING = 1 << 21,    /* a look found it overdue; of several threads one sees to that */
     TMO_SLOT_CAME_SHORT = 1 << 20, /* a send did: by the limit or by a signal, nobody can tell */
 };
 

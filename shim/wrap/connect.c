@@ -79,7 +79,8 @@ static void start_afresh(const struct attempt *a)
     struct tmo_slot *slot = a->slot;
     tmo_slot_lower(slot, TMO_SLOT_ENDED | TMO_SLOT_DRAIN | TMO_SLOT_STUBBORN | TMO_SLOT_CUT_RECV |
                              TMO_SLOT_CUT_SEND | TMO_SLOT_RECORDED | TMO_SLOT_EXPIRED |
-                             TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING);
+                             TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING |
+                             TMO_SLOT_ENDING);
     slot->pending = 0;
     slot->connect_us = 0;
     slot->timeouts = 0;

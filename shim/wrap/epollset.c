@@ -224,7 +224,7 @@ static void take(struct reader *r, char c)
 
 bool tmo_set_is_armed(int fd, uint32_t number_1)
 {
-    char path[32], text[256];
+    char path[32], text[256] = "";
     struct reader r = {.want = fd};
     int set = number_of(tmo_track_slot_at(number_1 - 1));
     if (set < 0)

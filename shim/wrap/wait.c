@@ -37,7 +37,9 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
     int64_t now_ns = tmo_clock_ns();
     uint32_t now = tmo_due_of_ns(now_ns);
     block(&before);
-    w->start = w->sliced ? now - tmo_current.plan.slice_ms : now;
+    w->start = now + 1; /* whole ms, and never before it began */
+    if (w->sliced)
+        w->start -= tmo_current.plan.slice_ms;
     for (;;) {
         uint32_t due = w->kind->look(w, now);
         tmo_watch_sweep(now, w->call);
@@ -63,9 +65,9 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
 
 static void look(struct tmo_wait *w)
 {
-    uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
+    uint32_t now = tmo_due_of_ns(tmo_clock_ns());
     tmo_wait_thread.looked = tmo_clock_tick();
-    w->start = now;
+    w->start = now + 1;
     (void)w->kind->look(w, now);
     tmo_watch_sweep(now, w->call);
 }

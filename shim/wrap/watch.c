@@ -36,9 +36,18 @@ static bool has_queued(int fd)
     return TMO_RAW3(SYS_ioctl, fd, FIONREAD, &queued) == 0 && queued > 0;
 }
 
+/* Whether it is for this thread to end what SLOT describes. */
+static bool claim(struct tmo_slot *slot)
+{
+    uint32_t before = __atomic_fetch_or(&slot->flags, TMO_SLOT_ENDING, __ATOMIC_ACQ_REL);
+    return (before & (TMO_SLOT_ENDING | TMO_SLOT_ENDED)) == 0;
+}
+
 static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *passed,
                    const char *call)
 {
+    if (!claim(slot))
+        return;
     tmo_slot_lower(slot, TMO_SLOT_INHERITED | TMO_SLOT_STALLED);
     (void)tmo_state_expire(&(struct tmo_expiry){
         .fd = fd,
@@ -50,6 +59,7 @@ static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *pas
         .kernel_error = EAGAIN,
         .end = true,
     });
+    tmo_slot_lower(slot, TMO_SLOT_ENDING);
 }
 
 /* How long until a stall that was seen is believed: what the kernel was about to send is gone by
@@ -72,9 +82,12 @@ static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quie
     int64_t left_ns = tmo_current.plan.connect_ns - age;
     *ret_left_ms = tmo_ns_to_ms(left_ns > 0 ? left_ns : 0);
     if (left_ns <= 0) {
+        *ret_left_ms = NEVER_MS;
+        if (!claim(slot))
+            return true;
         tmo_slot_lower(slot, TMO_SLOT_INHERITED);
         (void)tmo_connect_expired(fd, slot, age, call);
-        *ret_left_ms = NEVER_MS;
+        tmo_slot_lower(slot, TMO_SLOT_ENDING);
     }
     return true;
 }
@@ -292,6 +305,20 @@ void tmo_watch_named_until(int fd, uint32_t now)
 
 /* --- all ------------------------------------------------------------------------------------- */
 
+/* The same of one in an epoll set, where who waits cannot be told of a datagram socket. */
+static int64_t look_untold_set(int fd, struct tmo_slot *slot, unsigned waits, int64_t waited_ms,
+                               const char *call)
+{
+    int64_t limit_ms = shortest_ms(WAITS_RECV);
+    bool fake;
+    if ((tmo_slot_flags(slot) & (TMO_SLOT_ENDED | TMO_SLOT_CONNECTED)) != TMO_SLOT_CONNECTED ||
+        !tmo_proto_is_connected(slot->proto) || slot->dir == TMO_DIR_LISTEN || limit_ms == NEVER_MS)
+        return NEVER_MS;
+    if ((waits & WAITS_RECV) == 0)
+        return limit_ms;
+    return waited_ms < limit_ms ? limit_ms - waited_ms : look_untold(fd, slot, call, &fake);
+}
+
 static void visit(int fd, uint32_t now, void *ctx)
 {
     const char *call = ctx;
@@ -321,7 +348,10 @@ static void visit(int fd, uint32_t now, void *ctx)
     } else if (!plan->deadlines) {
         return; /* nobody waits for it now */
     }
-    int64_t left_ms = from_before ? 1000 : look(fd, slot, waits, waited_ms, call);
+    int64_t left_ms = from_before ? 1000
+                      : tmo_proto_is_tcp(slot->proto)
+                          ? look(fd, slot, waits, waited_ms, call)
+                          : look_untold_set(fd, slot, waits, waited_ms, call);
     left_ms = left_ms < least_ms ? left_ms : least_ms;
     tmo_due_put(fd, slot, with_others(now, due_in(now, left_ms)));
 }
