@@ -56,8 +56,11 @@ void tmo_fork_child(void)
         if (slot == NULL)
             continue;
         tmo_slot_raise(slot, TMO_SLOT_INHERITED);
+        /* The parent waits for it, not we. */
         if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
-            slot->epoll.att_ms = 0; /* the parent waits on it, not we */
+            slot->epoll.att_ms = 0;
+        else if ((tmo_slot_flags(slot) & TMO_SLOT_IN_EPOLL) == 0)
+            tmo_track_cell(fd)->att_ms = 0;
         tmo_track_guard(fd, true);  /* a look before each call, until the first */
     }
 }

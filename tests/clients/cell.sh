@@ -124,7 +124,7 @@ if [[ $peer == drip ]]; then
     limit_ms=$TOTAL_MS
     limits+=("SOCKTMO_TOTAL=${TOTAL_MS}ms")
 fi
-most_ms=$((limit_ms * 12 / 10 * WAITS[$cell] + 1000))
+most_ms=$((limit_ms * 12 * WAITS[$cell] / 10 + 1000))
 under() {
     run "$1" "$peer" $((START[$cell] + most_ms + 500)) "${limits[@]}" "${@:2}" \
         "SOCKTMO_LOG=$log" SOCKTMO_EVENTS=close,timeout,connect "LD_PRELOAD=$TMO_LIB"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
+# shellcheck disable=SC2016,SC2034 # who loads this reads the tables; inner shells have a $ of their own
 #
 # The clients of the matrix: the rows, and what is run in each cell.
 #
