@@ -61,6 +61,6 @@ void tmo_fork_child(void)
             slot->epoll.att_ms = 0;
         else if ((tmo_slot_flags(slot) & TMO_SLOT_IN_EPOLL) == 0)
             tmo_track_cell(fd)->att_ms = 0;
-        tmo_track_guard(fd, true);  /* a look before each call, until the first */
+        tmo_track_guard(fd, true); /* a look before each call, until the first */
     }
 }
