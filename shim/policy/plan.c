@@ -59,6 +59,7 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .deadlines = deadline != 0,
         .watches = any != 0 && value[TMO_SET_NONBLOCK] != 0,
         .answer = value[TMO_SET_AWAIT] == TMO_AWAIT_ANSWER,
+        .shortest_ns = any,
         .slice_ms = slice_ms(any),
         .slice_ns = slice_ms(any) * TMO_NS_PER_MS,
         .pause_ms = pause_ms(recv),

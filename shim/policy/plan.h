@@ -20,6 +20,7 @@ struct tmo_plan {
     bool deadlines;                /* idle or total is set */
     bool watches;                  /* waits by poll, select and epoll are bounded */
     bool answer;                   /* ... by recv only while an answer is owed */
+    int64_t shortest_ns;           /* of all limits but accept's; 0 = there is none */
     uint32_t slice_ms;             /* how long such a wait may last before we look */
     int64_t slice_ns;              /* the same */
     uint32_t pause_ms;             /* a longer one between two waits is not waiting */

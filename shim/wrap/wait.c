@@ -47,9 +47,12 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
         int64_t left_ns = w->end_ns == INT64_MAX ? INT64_MAX
                           : w->end_ns > now_ns   ? w->end_ns - now_ns
                                                  : 0;
-        /* At that time or a moment after, never before. */
-        int64_t due_ms = due == 0 ? 0 : tmo_due_between(now, due);
-        int64_t due_ns = due == 0 ? INT64_MAX : (due_ms < 0 ? 1 : due_ms + 1) * 1000000;
+        /* At that time or a moment after, never before. And no later than the shortest limit: so
+         * what another thread puts into an epoll set meanwhile is seen before it is due. */
+        int64_t due_ms = due == 0 ? INT_MAX : tmo_due_between(now, due);
+        int64_t due_ns = (due_ms < 0 ? 1 : due_ms + 1) * 1000000;
+        if (due_ns > tmo_current.plan.shortest_ns)
+            due_ns = tmo_current.plan.shortest_ns;
         int n = w->fake ? w->kind->fake(w)
                         : w->kind->make(w, left_ns < due_ns ? left_ns : due_ns,
                                         mask != NULL ? mask : &before);

@@ -263,7 +263,8 @@ uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, c
     }
     if ((flags & TMO_SLOT_CONNECTING) != 0 && !is_connecting(fd, slot)) {
         flags &= ~(unsigned)TMO_SLOT_CONNECTING;
-        cell->att_ms = 0;
+        if ((flags & TMO_SLOT_IN_EPOLL) == 0)
+            cell->att_ms = 0;
     }
     bool told = tmo_proto_is_tcp(slot->proto);
     unsigned waits = ((wants & TMO_WANTS_IN) != 0 ? WAITS_RECV : 0u) | (told ? WAITS_SEND : 0u);
@@ -276,8 +277,9 @@ uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, c
         cell->att_ms = now;
         if (limit_ms != NEVER_MS &&
             (due == 0 || since == 0 || tmo_due_between(since, now) > (int32_t)plan->pause_ms)) {
-            uint32_t fresh = tmo_due_after(start, limit_ms);
-            due = plan->deadlines ? tmo_due_earlier(due, fresh) : fresh;
+            due = tmo_due_after(start, limit_ms);
+            if (plan->deadlines) /* which do not begin anew */
+                due = tmo_due_earlier(due, due_in(now, look(fd, slot, 0, 0, call)));
             tmo_due_put(fd, slot, due);
         }
         /* Another thread, which comes and goes, may have put it off: this one has stayed. */
@@ -286,8 +288,12 @@ uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, c
     }
     if (!tmo_due_has_come(due, now))
         return due;
+    /* It was due when the program had waited for the limit; unless for idle or total. */
+    int64_t waited_ms = plan->deadlines || (flags & TMO_SLOT_IN_EPOLL) != 0
+                            ? INT64_MAX
+                            : limit_ms + tmo_due_between(due, now);
     int64_t left_ms =
-        told ? look(fd, slot, waits, INT64_MAX, call) : look_untold(fd, slot, call, ret_fake);
+        told ? look(fd, slot, waits, waited_ms, call) : look_untold(fd, slot, call, ret_fake);
     due = due_in(now, left_ms);
     if ((flags & TMO_SLOT_IN_EPOLL) != 0 || plan->deadlines)
         tmo_due_set(fd, slot, due);
