@@ -24,14 +24,6 @@
 #define MSG_ZEROCOPY 0x4000000 /* linux/socket.h, Linux 4.14 */
 #endif
 
-size_t tmo_iov_bytes(const struct iovec *iov, size_t count)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += iov[i].iov_len;
-    return bytes;
-}
-
 static ssize_t give(ssize_t n)
 {
     if (n >= 0)
@@ -135,6 +127,32 @@ static bool is_overdue(const struct wait *w, int64_t now_ns, int64_t *ret_until_
     return false;
 }
 
+/* Whether N says that what had arrived on a connection that we ended is read to its end. */
+static bool is_drained(const struct tmo_call *call, ssize_t n)
+{
+    bool asked = call->len > 0 || call->iov_count > 0 || call->msg != NULL || call->msgs != NULL;
+    if (n == 0)
+        return asked;
+    return n < 0 && n != -EFAULT && n != -EINVAL && n != -EAGAIN;
+}
+
+/* CALL on a connection that we ended: what had arrived before is read yet. */
+static ssize_t make_drain(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
+    if (!is_drained(call, n))
+        return n;
+    tmo_slot_lower(slot, TMO_SLOT_DRAIN);
+    return -tmo_state_error(slot);
+}
+
+/* CALL on a connection that was just ended. */
+static ssize_t make_ended(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    bool drains = call->kind->way == TMO_RECV && (tmo_slot_flags(slot) & TMO_SLOT_DRAIN) != 0;
+    return drains ? make_drain(call, slot) : -tmo_state_error(slot);
+}
+
 /* Goes on with what is left until the limit passes without a byte. Returns a count or -errno. */
 static ssize_t go_on(struct wait *w)
 {
@@ -146,7 +164,7 @@ static ssize_t go_on(struct wait *w)
         if (w->app_ns != 0 && w->app_ns < until_ns)
             until_ns = w->app_ns;
         if (is_overdue(w, now_ns, &until_ns))
-            return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
+            return w->done > 0 ? (ssize_t)w->done : make_ended(call, w->slot);
         int r = now_ns < until_ns
                     ? tmo_raw_wait(call->fd, events, until_ns < INT64_MAX ? until_ns - now_ns : -1)
                     : tmo_raw_peek(call->fd, events);
@@ -352,25 +370,6 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
-/* Whether N says that what had arrived on a connection that we ended is read to its end. */
-static bool is_drained(const struct tmo_call *call, ssize_t n)
-{
-    bool asked = call->len > 0 || call->iov_count > 0 || call->msg != NULL || call->msgs != NULL;
-    if (n == 0)
-        return asked;
-    return n < 0 && n != -EFAULT && n != -EINVAL && n != -EAGAIN;
-}
-
-/* CALL on a connection that we ended: what had arrived before is read yet. */
-static ssize_t make_drain(const struct tmo_call *call, struct tmo_slot *slot)
-{
-    ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
-    if (!is_drained(call, n))
-        return n;
-    tmo_slot_lower(slot, TMO_SLOT_DRAIN);
-    return -tmo_state_error(slot);
-}
-
 /* Whether CALL is to be watched over by idle and total while it waits. */
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
@@ -420,9 +419,7 @@ static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
                      .owns = has_deadlines(slot)};
     int64_t until_ns = INT64_MAX;
     if (is_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
-        return way == TMO_RECV && (tmo_slot_flags(slot) & TMO_SLOT_DRAIN) != 0
-                   ? make_drain(call, slot)
-                   : -tmo_state_error(slot);
+        return make_ended(call, slot);
     ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
     int64_t silent_ns = still_short_ns(call->fd, slot);
     if (n != -EAGAIN && (n <= 0 || !call->counts || (size_t)n >= call->wanted))

@@ -108,7 +108,13 @@ static inline bool tmo_is_end(int fd)
 }
 
 /* The bytes that COUNT buffers at IOV hold. Only for vectors that the kernel accepted. */
-size_t tmo_iov_bytes(const struct iovec *iov, size_t count);
+static inline size_t tmo_iov_bytes(const struct iovec *iov, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += iov[i].iov_len;
+    return bytes;
+}
 
 /* A send that does the handshake as well (TCP Fast Open): CALL's own send on the unconnected SLOT,
  * under the limit `connect`. Returns a count or -errno. In connect.c. */
