@@ -54,7 +54,7 @@ silent_peer() {
     open_by "$1"
     steps handler:pipe:plain "${OPEN[@]}" wait:"$1":in:9000 recv recv get:error get:error send:3 \
         write:3 read get:error wait:"$1":in:9000 recv handled close
-    expect 'handler 0 -' "${OPEN_SAYS[@]}" 'wait 1 - ?* @990-1550' 'recv -1 ETIMEDOUT @0-200' \
+    expect 'handler 0 -' "${OPEN_SAYS[@]}" 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT @0-200' \
         'recv -1 ETIMEDOUT @0-200' 'get 110 - ETIMEDOUT' 'get 110 - ETIMEDOUT' \
         'send -1 ETIMEDOUT @0-200' 'write -1 ETIMEDOUT @0-200' 'read -1 ETIMEDOUT @0-200' \
         'get 110 - ETIMEDOUT' 'wait 1 - ?* @0-200' 'recv -1 ETIMEDOUT @0-200' 'handled 0 -' \
@@ -71,7 +71,7 @@ silent_peer() {
 
 blocking_polled() {
     steps connect:"$PEER_PORT" wait:"$1":in:-1 recv get:error read
-    expect 'connect 0 -' 'wait 1 - ?* @990-1550' 'recv -1 ETIMEDOUT @0-200' 'get 110 - ETIMEDOUT' \
+    expect 'connect 0 -' 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT @0-200' 'get 110 - ETIMEDOUT' \
         'read -1 ETIMEDOUT @0-200'
     promised "recv 1000 $(recorded "$1") 127.0.0.1:$PEER_PORT"
     assert_closes "out timeout 1"
@@ -86,7 +86,7 @@ blocking_polled() {
 in_ticks() {
     open_by "$1"
     steps "${OPEN[@]}" ticks:"$1":in:100:9000 recv
-    expect "${OPEN_SAYS[@]}" 'ticks 1 - ?* @990-1550' 'recv -1 ETIMEDOUT @0-200'
+    expect "${OPEN_SAYS[@]}" 'ticks 1 - ?* @900-1550' 'recv -1 ETIMEDOUT @0-200'
     promised "recv 1000 $(recorded "$1") 127.0.0.1:$PEER_PORT"
 }
 
@@ -99,7 +99,7 @@ in_ticks() {
 in_glances() {
     open_by "$1"
     steps "${OPEN[@]}" glances:"$1":in:20:9000 recv
-    expect "${OPEN_SAYS[@]}" 'glances 1 - ?* @990-1550' 'recv -1 ETIMEDOUT @0-200'
+    expect "${OPEN_SAYS[@]}" 'glances 1 - ?* @900-1550' 'recv -1 ETIMEDOUT @0-200'
     promised "recv 1000 $(recorded "$1") 127.0.0.1:$PEER_PORT"
 }
 
@@ -113,7 +113,7 @@ registered_as() {
     local call=${1%%-*} flags=${1#*-}
 
     steps connect:"$PEER_PORT" nonblock:fcntl wait:"$call":in:9000:"$flags" recv get:error
-    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @990-1550' 'recv -1 ETIMEDOUT @0-200' \
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT @0-200' \
         'get 110 - ETIMEDOUT'
     promised "recv 1000 $(recorded "$call") 127.0.0.1:$PEER_PORT"
 }
@@ -251,7 +251,7 @@ by_the_child() {
     peer_start silent
     limited RECV=1s
     steps connect:"$PEER_PORT" fork wait:poll:in:9000 recv join wait:poll:in:9000 recv
-    expect 'connect 0 -' 'fork 0 -' 'wait 1 - ?* @990-1550' 'recv -1 ETIMEDOUT' 'fork 0 - joined' \
+    expect 'connect 0 -' 'fork 0 -' 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT' 'fork 0 - joined' \
         'wait 1 - ?* @0-1550' 'recv -1 E*'
 }
 
@@ -276,8 +276,8 @@ unconcerned() {
     limited RECV=1s
     steps connect:"$PEER_PORT" on:1 connect:"$PEER_PORT" wait:epoll_wait:in:9000 recv on:0 \
         recv:1:dontwait get:error wait:epoll_wait:in:9000 recv
-    expect 'connect 0 -' 'connect 0 -' 'wait 1 - ?* @990-1550' 'recv -1 ETIMEDOUT' 'recv -1 EAGAIN' \
-        'get 0 - none' 'wait 1 - ?* @990-1550' 'recv -1 ETIMEDOUT'
+    expect 'connect 0 -' 'connect 0 -' 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT' 'recv -1 EAGAIN' \
+        'get 0 - none' 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT'
     assert_records timeout 2
 }
 
@@ -315,7 +315,7 @@ slow_taker() {
 no_taker() {
     open_by "$1"
     steps handler:pipe:plain "${OPEN[@]}" upload:"$1":8000000 send:3 get:error recv handled
-    expect 'handler 0 -' "${OPEN_SAYS[@]}" 'upload * - ETIMEDOUT @990-2500' \
+    expect 'handler 0 -' "${OPEN_SAYS[@]}" 'upload * - ETIMEDOUT @900-2500' \
         'send -1 ETIMEDOUT @0-200' 'get 110 - ETIMEDOUT' 'recv -1 ETIMEDOUT @0-200' 'handled 0 -'
     promised "send 1000 $(recorded "$1") 127.0.0.1:$PEER_PORT"
     assert_closes "out timeout 1"
@@ -332,8 +332,8 @@ no_taker() {
 no_answer() {
     steps socket:tcp:nonblock connect:"$PEER_PORT" wait:"$1":out:9000 get:error get:error state \
         connect:"$PEER_PORT" connect:"$PEER_PORT" wait:"$1":out:9000 get:error
-    expect 'socket * -' 'connect -1 EINPROGRESS' 'wait * - *out* @290-780' 'get 110 - ETIMEDOUT' \
-        'get 110 - ETIMEDOUT' 'state 7 -' 'connect -1 E*' 'connect -1 E*' 'wait * - *out* @290-780' \
+    expect 'socket * -' 'connect -1 EINPROGRESS' 'wait * - *out* @200-780' 'get 110 - ETIMEDOUT' \
+        'get 110 - ETIMEDOUT' 'state 7 -' 'connect -1 E*' 'connect -1 E*' 'wait * - *out* @200-780' \
         'get 110 - ETIMEDOUT'
     [[ $1 == *select* || ${lines[2]} == *err* ]] || fail "no POLLERR"
     promised "connect 300 $(recorded "$1") 127.0.0.1:$PEER_PORT" \
@@ -348,7 +348,7 @@ no_answer() {
 
 no_answer_in_ticks() {
     steps socket:tcp:nonblock connect:"$PEER_PORT" "${1#*-}:${1%-*}":out:20:9000 get:error
-    expect 'socket * -' 'connect -1 EINPROGRESS' "${1#*-} * - *out* @290-780" 'get 110 - ETIMEDOUT'
+    expect 'socket * -' 'connect -1 EINPROGRESS' "${1#*-} * - *out* @200-780" 'get 110 - ETIMEDOUT'
     promised "connect 300 ${1%-*} 127.0.0.1:$PEER_PORT"
 }
 
