@@ -199,7 +199,7 @@ never_said() {
     limited RECV=500ms
     steps connect:"$silent" wait:epoll_wait:in:9000 recv close connect:"$PEER_PORT" send:3 \
         wait:epoll_wait:in:9000 recv:3 get:error wait:epoll_wait:in:300 send:3 wait:epoll_wait:in:9000
-    expect 'connect 0 -' 'wait 1 - ?* @490-1000' 'recv -1 ETIMEDOUT' 'close 0 -' 'connect 0 -' 'send 3 -' \
+    expect 'connect 0 -' 'wait 1 - ?* @400-1000' 'recv -1 ETIMEDOUT' 'close 0 -' 'connect 0 -' 'send 3 -' \
         'wait 1 - in @0-300' 'recv 3 - *' 'get 0 - none' 'wait 0 - @300-700' 'send 3 -' 'wait 1 - in'
     assert_records timeout 1
     assert_closes "out timeout 1" "out exit 0"
@@ -209,7 +209,7 @@ never_said() {
     peer_start silent
     limited RECV=500ms
     steps connect:"$PEER_PORT" dup wait:poll:in:9000 recv get:error send:1
-    expect 'connect 0 -' 'dup * -' 'wait 1 - ?* @490-1000' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT' \
+    expect 'connect 0 -' 'dup * -' 'wait 1 - ?* @400-1000' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT' \
         'send -1 ETIMEDOUT'
     assert_limit recv 500
 }
@@ -220,11 +220,11 @@ never_said() {
     peer_start silent
     limited RECV=500ms ERRNO=ECONNABORTED
     steps connect:"$PEER_PORT" nonblock:fcntl wait:poll:in:9000 recv get:error send:1 recv get:error
-    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @490-1000' 'recv -1 ECONNABORTED' \
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @400-1000' 'recv -1 ECONNABORTED' \
         'get 103 - ECONNABORTED' 'send -1 ECONNABORTED' 'recv -1 ECONNABORTED' 'get 103 - ECONNABORTED'
     limited RECV=500ms ERRNO=kernel
     steps connect:"$PEER_PORT" nonblock:fcntl wait:poll:in:9000 recv get:error send:1 recv get:error
-    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @490-1000' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT' \
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @400-1000' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT' \
         'send -1 ETIMEDOUT' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT'
 }
 
@@ -249,13 +249,13 @@ ends_the_program() {
 @test "action = reset: the peer is told so" {
     limited RECV=500ms ACTION=reset
     steps listen on:1 dial:0 on:0 accept:2 on:1 wait:poll:in:9000 recv on:2 recv:1:dontwait
-    expect 'listen 0 -' 'dial 0 -' 'accept * -' 'wait 1 - ?* @490-1000' 'recv -1 ETIMEDOUT' \
+    expect 'listen 0 -' 'dial 0 -' 'accept * -' 'wait 1 - ?* @400-1000' 'recv -1 ETIMEDOUT' \
         'recv -1 ECONNRESET'
 }
 
 unix_stream() {
     steps connect:unix:"$PEER_PORT" nonblock:fcntl wait:"$1":in:9000 recv get:error send:1
-    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @490-1000' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT' \
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @400-1000' 'recv -1 ETIMEDOUT' 'get 110 - ETIMEDOUT' \
         'send -1 ETIMEDOUT'
     assert_limit recv 500
 }
