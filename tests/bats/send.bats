@@ -77,7 +77,7 @@ send_to_nobody() {
 send_slowly() {
     local call=${1%:*} bytes=$((11 * MB)) low=900
 
-    [[ $1 != *:* ]] || bytes=$((${1#*:} * MB)) low=500
+    [[ $1 != *:* ]] || bytes=$((${1#*:} * MB)) low=320
     peer_start slowread --chunk 524288 --every 200 --save save
     steps socket:tcp set:sndbuf:65536 connect:"$PEER_PORT" "$call:$bytes" save:sent close
     expect 'socket * -' 'set 0 -' 'connect 0 -' "$call $bytes - @$low-14000" "save $bytes -" \
