@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -248,4 +249,15 @@ void end_drain(const struct end *end)
         return;
     }
     empty(end->drain);
+}
+
+int end_allow(int sockets)
+{
+    enum { SPARE_FDS = 32 };
+    struct rlimit limit;
+
+    must(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+    return limit.rlim_max < (rlim_t)sockets + SPARE_FDS ? (int)limit.rlim_max - SPARE_FDS : sockets;
 }

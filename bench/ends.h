@@ -41,6 +41,10 @@ int end_listen(void);
 /* A connection: ret[0] connected, ret[1] accepted. */
 void end_connect(int listener, int flags, int ret[2]);
 
+/* Raises the limit of descriptors as far as it goes. Returns how many sockets of SOCKETS can be
+ * held under it. */
+int end_allow(int sockets);
+
 /* Ends the program with status 1 and says why. */
 void die(const char *what);
 

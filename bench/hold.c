@@ -14,24 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-#define SPARE_FDS 32
-
-static int allowed(int sockets)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        die("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        die("setrlimit");
-    if (limit.rlim_max < (rlim_t)sockets + SPARE_FDS)
-        sockets = (int)limit.rlim_max - SPARE_FDS;
-    return sockets & ~1;
-}
 
 /* Without stdio, whose buffer would count. */
 static int private_dirty_kib(void)
@@ -65,7 +48,7 @@ static int threads(void)
 
 int main(int argc, char **argv)
 {
-    int sockets = allowed(argc > 1 ? atoi(argv[1]) : 10000);
+    int sockets = end_allow(argc > 1 ? atoi(argv[1]) : 10000) & ~1;
     int listener = end_listen(), before_kib, with_kib, pair[2];
 
     private_dirty_kib(); /* its own pages count from the first time on */

@@ -19,31 +19,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SPARE_FDS = 32, BATCH = 256, TICK_MS = 60 };
+enum { BATCH = 256, TICK_MS = 60 };
 
 static int64_t clock_ns(clockid_t id)
 {
     struct timespec t;
     clock_gettime(id, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int allowed(int connections)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        die("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        die("setrlimit");
-    int most = (int)(limit.rlim_max < 1000000 ? limit.rlim_max : 1000000) - SPARE_FDS;
-    return connections < most ? connections : most;
 }
 
 /* The peers: accepts all, then writes a byte to each of the first TALKING for each byte that comes
@@ -145,7 +132,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *what = argv[1];
-    int connections = allowed(atoi(argv[2])), ask;
+    int connections = end_allow(atoi(argv[2])), ask;
     int64_t count = atoll(argv[3]), figure;
     pid_t peers;
     int set = make_set(connections, strcmp(what, "wait") == 0 ? 1 : connections, &peers, &ask);

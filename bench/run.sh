@@ -329,7 +329,6 @@ middle() {
 
 # An epoll loop over many connections: its processor time. Each variant a few times, in turn.
 time_loops() {
-    : >"$work/loops"
     for round in 1 2 3 4 5 6 7 8 9; do
         for variant in bare aa with; do
             echo "$variant $round $(loop "$variant" traffic 10000 200000)"

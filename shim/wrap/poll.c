@@ -18,12 +18,10 @@ static int make_poll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
     return n < 0 ? -errno : n;
 }
 
-/* What a program that asks for EVENTS wants to be told. */
-static unsigned wants(short events)
+/* Whether a program that asks for EVENTS waits for the peer to send. */
+static bool wants_in(short events)
 {
-    const short in = POLLIN | POLLRDNORM | POLLRDBAND | POLLPRI | POLLRDHUP;
-    return ((events & in) != 0 ? TMO_WANTS_IN : 0u) |
-           ((events & (POLLOUT | POLLWRNORM | POLLWRBAND)) != 0 ? TMO_WANTS_OUT : 0u);
+    return (events & (POLLIN | POLLRDNORM | POLLRDBAND | POLLPRI | POLLRDHUP)) != 0;
 }
 
 static uint32_t look_poll(struct tmo_wait *w, uint32_t now)
@@ -33,7 +31,7 @@ static uint32_t look_poll(struct tmo_wait *w, uint32_t now)
     for (nfds_t i = 0; i < a->count; i++) {
         if (a->fds[i].fd < 0 || tmo_hot(a->fds[i].fd) == TMO_HOT_NONE)
             continue;
-        uint32_t due = tmo_watch_named(a->fds[i].fd, wants(a->fds[i].events), w->start, now,
+        uint32_t due = tmo_watch_named(a->fds[i].fd, wants_in(a->fds[i].events), w->start, now,
                                        w->call, &w->fake);
         first = tmo_due_earlier(first, due);
     }

@@ -87,10 +87,8 @@ static uint32_t look_select(struct tmo_wait *w, uint32_t now)
         for (unsigned long left = in | out; left != 0; left &= left - 1) {
             unsigned long bit = left & -left;
             int fd = (int)(word * WORD_BITS) + __builtin_ctzl(left);
-            unsigned wants =
-                ((in & bit) != 0 ? TMO_WANTS_IN : 0u) | ((out & bit) != 0 ? TMO_WANTS_OUT : 0u);
-            first = tmo_due_earlier(first,
-                                    tmo_watch_named(fd, wants, w->start, now, w->call, &w->fake));
+            first = tmo_due_earlier(
+                first, tmo_watch_named(fd, (in & bit) != 0, w->start, now, w->call, &w->fake));
         }
     }
     return first;

@@ -241,7 +241,7 @@ static bool is_connecting(int fd, struct tmo_slot *slot)
     return false;
 }
 
-uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, const char *call,
+uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, const char *call,
                          bool *ret_fake)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
@@ -267,7 +267,7 @@ uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, c
             cell->att_ms = 0;
     }
     bool told = tmo_proto_is_tcp(slot->proto);
-    unsigned waits = ((wants & TMO_WANTS_IN) != 0 ? WAITS_RECV : 0u) | (told ? WAITS_SEND : 0u);
+    unsigned waits = (wants_in ? WAITS_RECV : 0u) | (told ? WAITS_SEND : 0u);
     int64_t limit_ms = shortest_ms(waits);
     uint32_t due = tmo_due_get(fd);
     if ((flags & (TMO_SLOT_IN_EPOLL | TMO_SLOT_CONNECTING)) == 0) {

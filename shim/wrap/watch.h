@@ -36,13 +36,11 @@ uint32_t tmo_watch_own(int fd, struct tmo_slot *slot, const char *call);
 
 /* --- by name: poll and select ---------------------------------------------------------------- */
 
-enum { TMO_WANTS_IN = 1, TMO_WANTS_OUT = 2 };
-
-/* CALL waits for FD as of START, and it is NOW: the program is to be told if it can be read
- * (TMO_WANTS_IN) or written. Ends the connection if its time is over. Returns when it is to be
+/* CALL waits for FD as of START, and it is NOW: WANTS_IN: the program is to be told when it can
+ * be read. Ends the connection if its time is over. Returns when it is to be
  * looked at next; 0: it is none of ours. *RET_FAKE is raised if FD cannot be made ready, and the
  * caller is to say that it is. */
-uint32_t tmo_watch_named(int fd, unsigned wants, uint32_t start, uint32_t now, const char *call,
+uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, const char *call,
                          bool *ret_fake);
 
 /* It waited until NOW. */

@@ -72,13 +72,13 @@ send_to_nobody() {
     [[ $output == *EFAULT* ]] || fail "no EFAULT"
 }
 
-# send_slowly CALL[:MB]: for more than three times the limit. A small buffer of our own, for the
-# kernel takes up to 6 MB for the peer before anything has to wait.
+# send_slowly CALL[:MB]: for more than three times the limit. Small buffers at both ends: left alone
+# the kernel takes up to 6 MB for the peer before anything has to wait.
 send_slowly() {
     local call=${1%:*} bytes=$((11 * MB)) low=900
 
-    [[ $1 != *:* ]] || bytes=$((${1#*:} * MB)) low=320
-    peer_start slowread --chunk 524288 --every 200 --save save
+    [[ $1 != *:* ]] || bytes=$((${1#*:} * MB)) low=500
+    peer_start slowread --chunk 524288 --every 200 --room 1048576 --save save
     steps socket:tcp set:sndbuf:65536 connect:"$PEER_PORT" "$call:$bytes" save:sent close
     expect 'socket * -' 'set 0 -' 'connect 0 -' "$call $bytes - @$low-14000" "save $bytes -" \
         'close 0 -'
