@@ -12,6 +12,7 @@
  */
 #include "bench/ends.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
@@ -73,7 +74,7 @@ static int make_set(int connections, int talking, pid_t *ret_peers, int *ret_ask
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
         if (fd < 0 || connect(fd, (struct sockaddr *)&end_address, sizeof(end_address)) < 0 ||
-            epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
+            fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
             die("connect");
     }
     return set;
@@ -115,9 +116,11 @@ static int64_t waits(int set, int64_t count, int timeout_ms, int expected)
     return (clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / count;
 }
 
-static int64_t idle(int set, int64_t seconds)
+/* Each peer says something first: one that never did owes an answer, and would be ended. */
+static int64_t idle(int set, int ask, int connections, int64_t seconds)
 {
     struct epoll_event ready;
+    traffic(set, ask, connections, connections);
     int64_t start = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (epoll_wait(set, &ready, 1, (int)seconds * 1000) != 0)
         die("epoll_wait");
@@ -147,7 +150,7 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "tick") == 0) {
         figure = waits(set, count, TICK_MS, 0);
     } else {
-        figure = idle(set, count);
+        figure = idle(set, ask, connections, count);
     }
     close(ask);
     kill(peers, SIGKILL);

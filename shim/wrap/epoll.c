@@ -99,10 +99,17 @@ static int64_t left_of(int timeout_ms, int slice_ms)
 static __attribute__((noinline)) int wait_watched(int set, struct epoll_event *events, int max,
                                                   int timeout_ms)
 {
+    int n;
+    if (timeout_ms < 0 && tmo_wait_tries()) {
+        n = tmo_real.epoll_wait(set, events, max, 0);
+        if (tmo_wait_tried(n))
+            goto looks;
+    }
     int slice_ms = tmo_wait_slice(timeout_ms);
-    int n = tmo_real.epoll_wait(set, events, max, slice_ms);
+    n = tmo_real.epoll_wait(set, events, max, slice_ms);
     if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
         return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_wait", false);
+looks:
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(set, events, max, 0, NULL, "epoll_wait", false);
     return n;
@@ -116,13 +123,32 @@ int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms
 }
 
 static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *events, int max,
-                                                   int timeout_ms, const sigset_t *mask)
+                                                   int timeout_ms)
 {
-    int slice_ms = mask == NULL || timeout_ms == 0 ? tmo_wait_slice(timeout_ms) : 0;
-    int n = tmo_real.epoll_pwait(set, events, max, slice_ms, mask);
+    int n;
+    if (timeout_ms < 0 && tmo_wait_tries()) {
+        n = tmo_real.epoll_pwait(set, events, max, 0, NULL);
+        if (tmo_wait_tried(n))
+            goto looks;
+    }
+    int slice_ms = tmo_wait_slice(timeout_ms);
+    n = tmo_real.epoll_pwait(set, events, max, slice_ms, NULL);
     if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
-        return rest(set, events, max, left_of(timeout_ms, slice_ms), mask, "epoll_pwait", false);
+        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_pwait", false);
+looks:
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
+        (void)rest(set, events, max, 0, NULL, "epoll_pwait", false);
+    return n;
+}
+
+/* Under a mask of the program's own: see tmo_wait_first_ns(). */
+static __attribute__((noinline)) int pwait_masked(int set, struct epoll_event *events, int max,
+                                                  int timeout_ms, const sigset_t *mask)
+{
+    int n = tmo_real.epoll_pwait(set, events, max, 0, mask);
+    if (n == 0 && timeout_ms != 0)
+        return rest(set, events, max, left_of(timeout_ms, 0), mask, "epoll_pwait", false);
+    if (n >= 0 && tmo_wait_looks())
         (void)rest(set, events, max, 0, NULL, "epoll_pwait", false);
     return n;
 }
@@ -130,9 +156,10 @@ static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *
 int wrap_epoll_pwait(int set, struct epoll_event *events, int max, int timeout_ms,
                      const sigset_t *mask)
 {
-    if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
-        return pwait_watched(set, events, max, timeout_ms, mask);
-    return tmo_real.epoll_pwait(set, events, max, timeout_ms, mask);
+    if (TMO_LIKELY(tmo_hot(set) != TMO_HOT_SLOW))
+        return tmo_real.epoll_pwait(set, events, max, timeout_ms, mask);
+    return mask == NULL ? pwait_watched(set, events, max, timeout_ms)
+                        : pwait_masked(set, events, max, timeout_ms, mask);
 }
 
 #ifdef __GLIBC__

@@ -50,7 +50,8 @@ int tmo_wait_rest(struct tmo_wait *wait, int64_t left_ns, const sigset_t *mask);
 struct tmo_wait_thread {
     uint32_t looked; /* when this thread last looked, as tmo_clock_tick() has it */
     uint32_t waits;
-    uintptr_t pages[4]; /* of the program's that could be read, by their numbers */
+    unsigned leave_out, left_out; /* see tmo_wait_tries() */
+    uintptr_t pages[4];           /* of the program's that could be read, by their numbers */
 };
 extern __thread struct tmo_wait_thread tmo_wait_thread TMO_HIDDEN
     __attribute__((tls_model("initial-exec")));
@@ -60,6 +61,30 @@ static inline bool tmo_wait_looks(void)
 {
     return (++tmo_wait_thread.waits & 1) != 0 &&
            tmo_clock_tick() - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
+}
+
+/* Whether a wait without end is first to be tried without waiting at all: to the kernel a time, be
+ * it that of a slice, costs more than the rest of a wait that is ready at once. A try that finds
+ * nothing costs a system call: the next 1, 3, 7... 63 are left out, so that who finds nothing
+ * hardly pays. */
+static inline bool tmo_wait_tries(void)
+{
+    if (TMO_LIKELY(tmo_wait_thread.left_out == 0))
+        return true;
+    tmo_wait_thread.left_out--;
+    return false;
+}
+
+/* A try gave N. Returns whether that is what the program gets. */
+static inline bool tmo_wait_tried(int n)
+{
+    if (TMO_LIKELY(n != 0)) {
+        tmo_wait_thread.leave_out = 0;
+        return true;
+    }
+    tmo_wait_thread.leave_out = (tmo_wait_thread.leave_out << 1 | 1) & 63;
+    tmo_wait_thread.left_out = tmo_wait_thread.leave_out;
+    return false;
 }
 
 /* The first piece of a wait of TIMEOUT_MS (negative: without end). */
