@@ -60,7 +60,7 @@ function kind_of(op,    word) {
 }
 
 function nothing_added(op) {
-    return class[op] ~ /^(foreign|ours|fails|iov|mmsg|wait|unwatched|selwait|selunwatched|fcntl)$/ &&
+    return class[op] ~ /^(foreign|ours|fails|iov|mmsg|wait|unwatched|fcntl)$/ &&
         (("with", op, long[op]) in total) && what_is_added("inert", op) == "" &&
         what_is_added("with", op) == "" && what_is_added("logged", op) == ""
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Judges the instructions that the library adds to a call. Files: bounds (class, bound), `ops list`,
 # then counts, named ANYTHING.VARIANT: operation, N, instructions of N calls, tab-separated. What is
-# judged is the difference of the longer and the shorter run, per call.
+# judged is the difference of the longer and the shorter run, per call; of several runs the smallest
+# counts.
 function per_call(variant, op) {
     return (total[variant, op, long[op]] - total[variant, op, short[op]]) / (long[op] - short[op])
 }
@@ -47,7 +48,8 @@ file_number == 2 {
 }
 
 {
-    total[variant, $1, $2] = $3
+    if (!((variant, $1, $2) in total) || $3 + 0 < total[variant, $1, $2])
+        total[variant, $1, $2] = $3 + 0
     if (!($1 in short) || $2 + 0 < short[$1])
         short[$1] = $2 + 0
     if (!($1 in long) || $2 + 0 > long[$1])

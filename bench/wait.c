@@ -98,9 +98,9 @@ static int prepare_epoll_idle(const struct op *op, int count)
     ROW(end, class, name " poll ready", prepare_ready, run_poll_ready)                             \
     ROW(end, class, name " poll 0", prepare_idle, run_poll_idle)                                   \
     ROW(end, class, name " ppoll ready", prepare_ready, run_ppoll_ready)                           \
-    ROW(end, "sel" class, name " select ready", prepare_ready, run_select_ready)                   \
-    ROW(end, "sel" class, name " select 0", prepare_idle, run_select_idle)                         \
-    ROW(end, "sel" class, name " pselect ready", prepare_ready, run_pselect_ready)                 \
+    ROW(end, class, name " select ready", prepare_ready, run_select_ready)                         \
+    ROW(end, class, name " select 0", prepare_idle, run_select_idle)                               \
+    ROW(end, class, name " pselect ready", prepare_ready, run_pselect_ready)                       \
     ROW(end, class, name " epoll_wait ready", prepare_epoll_ready, run_epoll_ready)                \
     ROW(end, class, name " epoll_wait 0", prepare_epoll_idle, run_epoll_idle)                      \
     ROW(end, class, name " epoll_pwait ready", prepare_epoll_ready, run_epoll_pwait_ready)         \

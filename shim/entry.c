@@ -31,12 +31,13 @@ void *__dso_handle __attribute__((visibility("hidden"))) = &__dso_handle;
 
 /* --- complaints ------------------------------------------------------------------------------ */
 
+TMO_SPARSE TMO_HIDDEN struct tmo_sink tmo_complaints;
+
 /* Writes PROBLEM on stderr as one line. Control bytes are escaped: no value can look like another
  * line, or play tricks on a terminal. */
 static void tell_stderr(const struct tmo_problem *problem)
 {
     static const char hex[] = "0123456789abcdef";
-    static struct tmo_sink out;
     const char *parts[] = {"socktmo: ", problem->where, "='", problem->value, "': ", problem->what};
     char line[1024];
     size_t at = 0;
@@ -59,8 +60,8 @@ static void tell_stderr(const struct tmo_problem *problem)
         }
     }
     line[at++] = '\n';
-    if (tmo_sink_start(&out, "stderr", tmo_self.pid, tmo_self.program, &ignored) == 0)
-        (void)tmo_sink_write(&out, line, at);
+    if (tmo_sink_start(&tmo_complaints, "stderr", tmo_self.pid, tmo_self.program, &ignored) == 0)
+        (void)tmo_sink_write(&tmo_complaints, line, at);
 }
 
 /* On stderr and in the log; once where those are the same (CTX: whether they are). */

@@ -31,12 +31,12 @@ static uint32_t pause_ms(int64_t recv_ns)
     return ms < 100 ? 100 : ms < INT_MAX / 2 ? (uint32_t)ms : INT_MAX / 2;
 }
 
-/* An eighth of the shortest limit, and short enough that nobody waits for us: a wait that ends
- * within that costs no system call more. */
+/* A wait that ends within that costs no system call more. Of eight such, one upon the other, seven
+ * are not looked at (wrap/wait.h): even so nobody is to be late by more than a fourth of a limit. */
 static uint32_t slice_ms(int64_t shortest_ns)
 {
-    int64_t ms = tmo_ns_to_ms(shortest_ns) / 8;
-    return ms < 1 ? 1 : ms < 47 ? (uint32_t)ms : 47;
+    int64_t ms = tmo_ns_to_ms(shortest_ns) / 32;
+    return ms < 1 ? 1 : ms < 13 ? (uint32_t)ms : 13;
 }
 
 void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
@@ -62,6 +62,7 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .shortest_ns = any,
         .slice_ms = slice_ms(any),
         .slice_ns = slice_ms(any) * TMO_NS_PER_MS,
+        .slice_us = (int64_t)slice_ms(any) * 1000,
         .pause_ms = pause_ms(recv),
         .options = value[TMO_SET_KEEPALIVE] != 0 || user_ms != 0,
         .mode = (enum tmo_mode)value[TMO_SET_MODE],

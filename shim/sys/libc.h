@@ -28,6 +28,10 @@
  * speaks of definitions only. */
 #define TMO_HIDDEN __attribute__((visibility("hidden")))
 
+/* For what is large and hardly touched, if at all: linkers put such behind all other data, which so
+ * fills fewer pages. Global, and without a value. */
+#define TMO_SPARSE __attribute__((common))
+
 #ifndef __GLIBC__
 typedef off_t off64_t; /* musl: always 64 bits */
 #endif

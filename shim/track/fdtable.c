@@ -7,12 +7,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-unsigned char tmo_track_hot[TMO_HOT_SIZE];
-
 #define CHUNK TMO_TRACK_CHUNK
 
-struct tmo_cell *tmo_track_cells[TMO_TRACK_FDS / CHUNK];
-struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
+TMO_SPARSE unsigned char tmo_track_hot[TMO_HOT_SIZE];
+TMO_SPARSE struct tmo_cell *tmo_track_cells[TMO_TRACK_FDS / CHUNK];
+TMO_SPARSE struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
 static uint32_t slots_used; /* slots handed out so far, without those from the free list */
 static uint64_t free_head;  /* low half: slot number + 1, high half: a tag against ABA */
 static int highest = -1;    /* no descriptor above was ever ours */

@@ -18,7 +18,7 @@ struct tmo_current tmo_current;
 /* A line needs 4 KiB, more than a small signal stack has (MINSIGSTKSZ is 2 KiB): it is put together
  * in one of these, which a thread holds without waiting, or the record counts as lost. */
 #define LINES 16
-static char lines[LINES][TMO_RECORD_MAX];
+TMO_SPARSE TMO_HIDDEN char tmo_emit_lines[LINES][TMO_RECORD_MAX];
 static uint32_t lines_held;
 
 static int hold_line(void)
@@ -54,10 +54,11 @@ void tmo_emit(const struct tmo_event *event)
         return;
     }
     uint64_t lost = tmo_sink_take_lost(sink);
-    size_t len = tmo_record_write(
-        event, (enum tmo_log_format)tmo_current.cfg.value[TMO_SET_LOG_FORMAT], lost, lines[line]);
+    size_t len =
+        tmo_record_write(event, (enum tmo_log_format)tmo_current.cfg.value[TMO_SET_LOG_FORMAT],
+                         lost, tmo_emit_lines[line]);
     int before = sink->fd;
-    if (tmo_sink_write(sink, lines[line], len) < 0 && lost > 0)
+    if (tmo_sink_write(sink, tmo_emit_lines[line], len) < 0 && lost > 0)
         tmo_sink_give_lost(sink, lost);
     if (sink->fd != before)
         tmo_emit_guard_log();

@@ -30,6 +30,7 @@ static inline __attribute__((always_inline)) bool keep_one(struct select_args *a
         return true;
     if (TMO_UNLIKELY(!tmo_wait_can_read(set, a->words * sizeof(unsigned long))))
         return false;
+    tmo_wait_could_read_word(set, i);
     size_t word = 0;
     do {
         a->kept[i][word] = a->sets[i][word];
@@ -144,12 +145,75 @@ static void pass_ns(struct timeval *timeout, int64_t ns)
     timeout->tv_usec = (suseconds_t)(left_ns % 1000000000 / 1000);
 }
 
-/* Whether TIMEOUT, which libc reads as well, is no longer than a slice, or none that is valid. */
-static inline bool is_short(const struct timeval *timeout)
+/* --- sets of one word: nearly all ------------------------------------------------------------- */
+
+/* What is to be known after the call. It is kept in memory: a register that outlives a call costs
+ * more than it saves. */
+struct word_args {
+    int count;
+    unsigned long *sets[SETS];
+    unsigned long kept[SETS];
+    void *timeout;
+    struct timeval none; /* what it points to where the program has none */
+    int n;               /* what the call gave */
+};
+
+#define FORGET_REGISTERS(a) __asm__("" : "+m"(a))
+
+static inline __attribute__((always_inline)) bool keep_word(struct word_args *a, int i, fd_set *set)
 {
-    if (timeout == NULL || timeout->tv_sec > 0)
+    a->sets[i] = (unsigned long *)(void *)set;
+    if (set == NULL)
+        return true;
+    if (!tmo_wait_can_read_word(set, i))
         return false;
-    return timeout->tv_sec < 0 || timeout->tv_usec * 1000 <= tmo_wait_slice_ns();
+    a->kept[i] = *a->sets[i];
+    return true;
+}
+
+/* Keeps the program's sets. False: they cannot be, by that. */
+static inline __attribute__((always_inline)) bool
+keep_words(struct word_args *a, int count, fd_set *read, fd_set *write, fd_set *except)
+{
+    a->count = count;
+    return TMO_LIKELY((unsigned)count - 1 < WORD_BITS) && keep_word(a, READ, read) &&
+           keep_word(a, WRITE, write) && keep_word(a, EXCEPT, except);
+}
+
+static void widen(struct select_args *ret, const struct word_args *a)
+{
+    ret->count = a->count;
+    ret->words = 1;
+    for (int i = 0; i < SETS; i++) {
+        ret->sets[i] = a->sets[i];
+        ret->kept[i][0] = a->kept[i];
+    }
+}
+
+static __attribute__((noinline)) int look_word(const struct word_args *a, const char *call)
+{
+    struct select_args wide;
+    widen(&wide, a);
+    (void)rest(&wide, 0, NULL, call);
+    return a->n;
+}
+
+/* What follows some calls that did not wait long. */
+static __attribute__((noinline)) int count_word(const struct word_args *a, const char *call)
+{
+    return tmo_wait_is_time() && a->n >= 0 ? look_word(a, call) : a->n;
+}
+
+/* --- select ----------------------------------------------------------------------------------- */
+
+/* Whether TIMEOUT, which libc reads as well, is no longer than SLICE_US, or none that is valid. */
+static inline bool is_short(const struct timeval *timeout, suseconds_t slice_us)
+{
+    if (TMO_UNLIKELY(timeout->tv_usec < 0))
+        return true;
+    if (TMO_LIKELY(timeout->tv_sec > 0))
+        return false;
+    return timeout->tv_sec < 0 || timeout->tv_usec <= slice_us;
 }
 
 static __attribute__((noinline)) int select_on(struct select_args *a, struct timeval *timeout)
@@ -165,32 +229,70 @@ static __attribute__((noinline)) int select_on(struct select_args *a, struct tim
     return n;
 }
 
-static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_set *write,
-                                                    fd_set *except, struct timeval *timeout)
+/* What the call says is left of TIMEOUT, of which it got the SLICE: that of the slice is LEFT_US.
+ */
+static inline void pass_slice(struct timeval *timeout, suseconds_t slice_us, suseconds_t left_us)
+{
+    timeout->tv_usec = timeout->tv_usec - slice_us + left_us;
+    if (TMO_UNLIKELY(timeout->tv_usec < 0)) {
+        timeout->tv_usec += 1000000;
+        timeout->tv_sec--;
+    }
+}
+
+static __attribute__((noinline)) int select_wide(int count, fd_set *read, fd_set *write,
+                                                 fd_set *except, struct timeval *timeout)
 {
     struct select_args a;
+    suseconds_t slice_us = tmo_current.plan.slice_us;
     int n;
     if (!keep(&a, count, read, write, except))
         return tmo_real.select(count, read, write, except, timeout);
-    if (is_short(timeout)) {
+    if (timeout != NULL && is_short(timeout, slice_us)) {
         n = tmo_real.select(count, read, write, except, timeout);
     } else {
-        suseconds_t slice_us = (suseconds_t)tmo_current.plan.slice_ms * 1000;
         struct timeval slice = {0, slice_us};
         n = tmo_real.select(count, read, write, except, &slice);
         if (n == 0)
             return select_on(&a, timeout);
-        if (timeout != NULL) {
-            timeout->tv_usec -= slice_us - slice.tv_usec;
-            if (timeout->tv_usec < 0) {
-                timeout->tv_usec += 1000000;
-                timeout->tv_sec--;
-            }
-        }
+        if (timeout != NULL)
+            pass_slice(timeout, slice_us, slice.tv_usec);
     }
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(&a, 0, NULL, "select");
     return n;
+}
+
+static __attribute__((noinline)) int select_word_on(const struct word_args *a)
+{
+    struct select_args wide;
+    widen(&wide, a);
+    return select_on(&wide, a->timeout != &a->none ? a->timeout : NULL);
+}
+
+static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_set *write,
+                                                    fd_set *except, struct timeval *timeout)
+{
+    struct word_args a;
+    int n;
+    if (!keep_words(&a, count, read, write, except))
+        return select_wide(count, read, write, except, timeout);
+    struct timeval slice = {0, tmo_current.plan.slice_us};
+    a.timeout = TMO_LIKELY(timeout != NULL) ? timeout : &a.none;
+    if (timeout != NULL && is_short(timeout, slice.tv_usec)) {
+        n = tmo_real.select(count, read, write, except, timeout);
+    } else {
+        n = tmo_real.select(count, read, write, except, &slice);
+        FORGET_REGISTERS(a);
+        if (TMO_UNLIKELY(n == 0))
+            return select_word_on(&a);
+        pass_slice(a.timeout, tmo_current.plan.slice_us, slice.tv_usec);
+    }
+    FORGET_REGISTERS(a);
+    if (!tmo_wait_counts())
+        return n;
+    a.n = n;
+    return count_word(&a, "select");
 }
 
 int wrap_select(int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
@@ -201,9 +303,11 @@ int wrap_select(int count, fd_set *read, fd_set *write, fd_set *except, struct t
 }
 TMO_ALIAS(__select, select);
 
-static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd_set *write,
-                                                     fd_set *except, const struct timespec *timeout,
-                                                     const sigset_t *mask)
+/* --- pselect ---------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) int pselect_wide(int count, fd_set *read, fd_set *write,
+                                                  fd_set *except, const struct timespec *timeout,
+                                                  const sigset_t *mask)
 {
     struct select_args a;
     int n;
@@ -220,6 +324,38 @@ static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
         (void)rest(&a, 0, NULL, "pselect");
     return n;
+}
+
+static __attribute__((noinline)) int pselect_word_on(const struct word_args *a)
+{
+    struct select_args wide;
+    widen(&wide, a);
+    return rest(&wide, tmo_wait_left(a->timeout, tmo_wait_slice_ns()), NULL, "pselect");
+}
+
+static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd_set *write,
+                                                     fd_set *except, const struct timespec *timeout,
+                                                     const sigset_t *mask)
+{
+    struct word_args a;
+    int n;
+    if (mask != NULL || !keep_words(&a, count, read, write, except))
+        return pselect_wide(count, read, write, except, timeout, mask);
+    a.timeout = (void *)(uintptr_t)timeout;
+    if (timeout != NULL && tmo_wait_is_short(timeout)) {
+        n = tmo_real.pselect(count, read, write, except, timeout, NULL);
+    } else {
+        struct timespec slice = {0, (long)tmo_wait_slice_ns()};
+        n = tmo_real.pselect(count, read, write, except, &slice, NULL);
+        FORGET_REGISTERS(a);
+        if (TMO_UNLIKELY(n == 0))
+            return pselect_word_on(&a);
+    }
+    FORGET_REGISTERS(a);
+    if (!tmo_wait_counts())
+        return n;
+    a.n = n;
+    return count_word(&a, "pselect");
 }
 
 int wrap_pselect(int count, fd_set *read, fd_set *write, fd_set *except,

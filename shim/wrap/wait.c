@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-__thread struct tmo_wait_thread tmo_wait_thread;
+/* A page that no program has: the last but one. */
+#define NO_PAGE ((uintptr_t)0 - 2 * TMO_WAIT_PAGE)
+
+__thread struct tmo_wait_thread tmo_wait_thread = {.word_pages = {NO_PAGE, NO_PAGE, NO_PAGE}};
 
 #define KERNEL_MASK 8 /* bytes of a signal mask, as the kernel has it */
 

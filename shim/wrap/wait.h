@@ -45,22 +45,36 @@ struct tmo_wait {
  * end), under MASK. Or, if LEFT_NS is 0, a look only. Returns what the program gets; sets errno. */
 int tmo_wait_rest(struct tmo_wait *wait, int64_t left_ns, const sigset_t *mask);
 
-/* Whether it is time for a look after a wait that was short: many come one upon the other. The
- * clock is read at every second one. */
+/* What a thread keeps of its waits. */
 struct tmo_wait_thread {
-    uint32_t looked; /* when this thread last looked, as tmo_clock_tick() has it */
-    uint32_t waits;
+    uint32_t looked;              /* when it last looked, as tmo_clock_tick() has it */
+    int32_t waits;                /* short ones until the clock is read again */
     unsigned leave_out, left_out; /* see tmo_wait_tries() */
-    uintptr_t pages[4];           /* of the program's that could be read, by their numbers */
+    uintptr_t pages[4];           /* of the program's that could be read: their numbers */
+    uintptr_t word_pages[3];      /* the same by their addresses: see tmo_wait_can_read_word() */
 };
 extern __thread struct tmo_wait_thread tmo_wait_thread TMO_HIDDEN
     __attribute__((tls_model("initial-exec")));
+
+/* Whether the clock is to be read after a wait that was short: many come one upon the other. It is
+ * at every eighth one. */
+static inline bool tmo_wait_counts(void)
+{
+    return TMO_UNLIKELY(--tmo_wait_thread.waits < 0);
+}
+
+/* Then: whether it is time for a look. */
 #define TMO_WAIT_LOOK_MS 25
+
+static inline bool tmo_wait_is_time(void)
+{
+    tmo_wait_thread.waits = 7;
+    return tmo_clock_tick() - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
+}
 
 static inline bool tmo_wait_looks(void)
 {
-    return (++tmo_wait_thread.waits & 1) != 0 &&
-           tmo_clock_tick() - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
+    return tmo_wait_counts() && TMO_UNLIKELY(tmo_wait_is_time());
 }
 
 /* Whether a wait without end is first to be tried without waiting at all: to the kernel a time, be
@@ -141,6 +155,19 @@ static inline bool tmo_wait_can_read(const void *address, size_t len)
     uintptr_t last = ((uintptr_t)address + len - 1) / TMO_WAIT_PAGE;
     return (page == last && tmo_wait_thread.pages[page % 4] == page) ||
            tmo_wait_can_read_slow(address, len);
+}
+
+/* Whether the unsigned long at ADDRESS can surely be read: it is in the page that was last said to
+ * be with the same INDEX. In fewer instructions. */
+static inline bool tmo_wait_can_read_word(const void *address, int index)
+{
+    return TMO_LIKELY((uintptr_t)address - tmo_wait_thread.word_pages[index] <=
+                      TMO_WAIT_PAGE - sizeof(unsigned long));
+}
+
+static inline void tmo_wait_could_read_word(const void *address, int index)
+{
+    tmo_wait_thread.word_pages[index] = (uintptr_t)address & ~(uintptr_t)(TMO_WAIT_PAGE - 1);
 }
 
 /* NS in whole ms, rounded up, for calls that count so; -1 without end. */
