@@ -61,6 +61,7 @@ CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli
            cli/socktmo.c
 UNITS    = deadline due duration errnos load logfile record scope settings sink tcpinfo word
 PROGRAMS = fds loops luck peer racers steps waits
+GUESTS   = $(basename $(notdir $(wildcard tests/guest/*.c)))
 EXAMPLES = legacy-client legacy-server
 BENCH    = ops paired start hold loop
 BENCH_OPS = bench/ops.c bench/ends.c bench/data.c bench/wait.c bench/life.c bench/threads.c
@@ -74,7 +75,7 @@ COMMAND  = $(BUILD)/socktmo
 MAP      = $(BUILD)/libsocktmo.map
 TABLE    = $(BUILD)/settings-table
 PAGES    = $(BUILD)/man/socktmo.1 $(BUILD)/man/libsocktmo.8
-TEST_BIN = $(PROGRAMS:%=$(BUILD)/tests/%)
+TEST_BIN = $(PROGRAMS:%=$(BUILD)/tests/%) $(GUESTS:%=$(BUILD)/guest/%)
 UNIT_BIN = $(UNITS:%=$(BUILD)/unit/%)
 EX_BIN   = $(EXAMPLES:%=$(BUILD)/examples/%)
 BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
@@ -142,6 +143,10 @@ $(BUILD)/tests/%: tests/programs/%.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -pthread -o $@ $< -ldl
 
+$(BUILD)/guest/%: tests/guest/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -pthread -o $@ $< -ldl
+
 $(BUILD)/examples/%: examples/%.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -o $@ $<
@@ -199,7 +204,7 @@ check-clients: all programs
 # --- lint, fuzz, bench ----------------------------------------------------------------------------
 
 C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
-           tests/fuzz/*.c tests/programs/*.[ch] examples/*.c bench/*.[ch])
+           tests/fuzz/*.c tests/programs/*.[ch] tests/guest/*.[ch] examples/*.c bench/*.[ch])
 TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
 SCRIPTS  = tests/setup.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
