@@ -48,7 +48,8 @@ int tmo_wait_rest(struct tmo_wait *wait, int64_t left_ns, const sigset_t *mask);
 /* What a thread keeps of its waits. */
 struct tmo_wait_thread {
     uint32_t looked;              /* when it last looked, as tmo_clock_tick() has it */
-    int32_t waits;                /* short ones until the clock is read again */
+    uint32_t read;                /* when it last read the clock */
+    int32_t waits;                /* short ones until it does so again */
     unsigned leave_out, left_out; /* see tmo_wait_tries() */
     uintptr_t pages[4];           /* of the program's that could be read: their numbers */
     uintptr_t word_pages[3];      /* the same by their addresses: see tmo_wait_can_read_word() */
@@ -57,7 +58,7 @@ extern __thread struct tmo_wait_thread tmo_wait_thread TMO_HIDDEN
     __attribute__((tls_model("initial-exec")));
 
 /* Whether the clock is to be read after a wait that was short: many come one upon the other. It is
- * at every eighth one. */
+ * at every eighth one where they do, else at each. */
 static inline bool tmo_wait_counts(void)
 {
     return TMO_UNLIKELY(--tmo_wait_thread.waits < 0);
@@ -68,8 +69,10 @@ static inline bool tmo_wait_counts(void)
 
 static inline bool tmo_wait_is_time(void)
 {
-    tmo_wait_thread.waits = 7;
-    return tmo_clock_tick() - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
+    uint32_t now = tmo_clock_tick();
+    tmo_wait_thread.waits = now - tmo_wait_thread.read <= 4 ? 7 : 0;
+    tmo_wait_thread.read = now;
+    return now - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
 }
 
 static inline bool tmo_wait_looks(void)

@@ -76,7 +76,8 @@ static void case_let_in(void)
     each_call(let_in, has_mask);
 }
 
-/* Allowed outside, blocked inside: the handler runs when the wait is over. */
+/* Allowed outside, blocked inside: the handler runs when the wait is over; or before it began, on a
+ * machine with its hands full. */
 static void kept_out(const struct waiting *how)
 {
     struct pair pair = connected(O_NONBLOCK);
@@ -88,22 +89,25 @@ static void kept_out(const struct waiting *how)
     for (int i = 1; i < MOMENTS; i++) {
         struct later later = {.ms = moments_ms[i], .act = signal_later, .signal = SIGUSR1};
         struct later data = {.ms = 350, .act = write_later, .fd = pair.peer};
-        int64_t started = now_us();
+        int64_t begun;
         char byte;
 
         handled = 0;
         start_later(&later);
+        begun = now_us();
         say(how->name, "kept out", LASTS(wait_now(&wait, 350, &inside), 350), &wait.happened);
-        WANT(handled == 1 && handled_us - started >= 350000 && mask_now() == before);
+        WANT(handled == 1 && mask_now() == before);
+        WANT(handled_us < begun || handled_us - begun >= 350000);
         end_later(&later);
 
         handled = 0;
         start_later(&later);
-        started = now_us();
         start_later(&data);
-        say(how->name, "till there are data", IN_TIME(wait_now(&wait, LONG_MS, &inside), 300, 350),
+        begun = now_us();
+        say(how->name, "till there are data", IN_TIME(wait_now(&wait, LONG_MS, &inside), 200, 350),
             &wait.happened);
-        WANT(handled == 1 && handled_us - started >= 350000 && mask_now() == before);
+        WANT(handled == 1 && mask_now() == before);
+        WANT(handled_us < begun || handled_us - begun >= 200000);
         end_later(&later);
         end_later(&data);
         WANT(recv(pair.client, &byte, 1, 0) == 1);
