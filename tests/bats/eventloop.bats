@@ -30,7 +30,7 @@ recorded() {
 # Steps are timed from outside, from a moment after the connection's own clock was started: hence
 # bounds that begin a little below the limit. Those of waited_ms do not.
 
-# promised LINE…: assert_timeouts, with nothing added for a busy machine: waited_ms is what was
+# promised LINE…: assert_timeouts, with little added for a busy machine: waited_ms is what was
 # promised.
 promised() {
     BUSY_MS=100 assert_timeouts "$@"

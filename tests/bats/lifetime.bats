@@ -20,7 +20,7 @@ limited() {
 # started: hence bounds that begin below the limit. waited_ms in the record does not.
 
 # assert_limit LIMIT LIMIT_MS [COUNT [SLEPT_MS]]: one timeout (or COUNT of them) is on record, with
-# that limit, after as long a wait as was promised, with nothing added for a busy machine; or after
+# that limit, after as long a wait as was promised, with little added for a busy machine; or after
 # SLEPT_MS, if the program made no call that could look before then.
 assert_limit() {
     local limit limit_ms waited_ms
