@@ -11,6 +11,34 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* dlsym(3) and dlerror(3) under the version that they have had since they exist: with the newer one,
+ * of glibc 2.34, the library would not load before that. Until then they are in libdl, which a
+ * program may be without: then they are NULL, and tmo_scope_find() has found all there is. */
+#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
+#define SINCE "GLIBC_2.2.5"
+#elif defined(__GLIBC__) && defined(__i386__)
+#define SINCE "GLIBC_2.0"
+#elif defined(__GLIBC__) && defined(__aarch64__)
+#define SINCE "GLIBC_2.17"
+#endif
+#ifdef SINCE
+extern void *since_dlsym(void *where, const char *name) __attribute__((weak));
+extern char *since_dlerror(void) __attribute__((weak));
+__asm__(".symver since_dlsym, dlsym@" SINCE);
+__asm__(".symver since_dlerror, dlerror@" SINCE);
+#define dlsym   since_dlsym
+#define dlerror since_dlerror
+static bool have_dlsym(void)
+{
+    return since_dlsym != NULL && since_dlerror != NULL;
+}
+#else
+static bool have_dlsym(void)
+{
+    return true;
+}
+#endif
+
 /* The thread that is in tmo_real_bind(), as an address on its stack; dlsym() may come back to us
  * (an allocator that is being set up reads a file) and must then not start over. */
 static char *_Atomic binding;
@@ -110,7 +138,7 @@ void tmo_real_bind(void)
     tmo_scope_behind(_DYNAMIC, &scope);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         void *found = tmo_scope_find(&scope, rows[i].name);
-        if (found == NULL)
+        if (found == NULL && have_dlsym())
             found = dlsym(RTLD_NEXT, rows[i].name);
         lacking = lacking || found == NULL;
         __atomic_store_n((void **)((char *)&tmo_real + rows[i].offset),
@@ -121,14 +149,14 @@ void tmo_real_bind(void)
         tmo_clock_bind((int (*)(clockid_t, struct timespec *))(uintptr_t)clock);
     binding = NULL;
     bound = true;
-    if (lacking)
+    if (lacking && have_dlsym())
         (void)dlerror(); /* the program's own dlerror() shall not see our misses */
     errno = e;
 }
 
 void *tmo_real_late(const char *name)
 {
-    return dlsym(RTLD_NEXT, name);
+    return have_dlsym() ? dlsym(RTLD_NEXT, name) : NULL;
 }
 
 bool tmo_real_is_bound(void)

@@ -52,8 +52,8 @@ sources() {
 
 [ -e "$library" ] || { echo "$library is missing; run make"; exit 1; }
 
-# NAME VERSION of what it takes; what it takes weakly may be absent, and is then no demand
-nm -D --undefined-only "$library" | awk '{ split($NF, part, "@+"); print part[1], part[2], $(NF - 1) }' |
+# NAME VERSION of what it takes
+nm -D --undefined-only "$library" | awk '{ split($NF, part, "@+"); print part[1], part[2] }' |
     sort >"$work/imports"
 nm -D --defined-only "$library" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort >"$work/exports"
 
@@ -128,14 +128,10 @@ allowed() {
     esac
 }
 
-# Newer than glibc 2.28: they moved into libc then, under a new version, and a build on an older
-# system takes the old one. What is built here does not run there.
-newer_is_fine=' dlsym dlerror '
-
 if grep -q '^__[atu]*san_' "$work/imports"; then
     echo "rules.sh: a build with a sanitizer: what it takes is not looked at" >&2
 else
-    while read -r name version kind; do
+    while read -r name version; do
         if why=$(banned "$name"); then
             violation "$library: takes $name: $why"
         elif ! allowed "$name"; then
@@ -144,8 +140,7 @@ else
         case $version in
         GLIBC_2.*)
             minor=${version#GLIBC_2.}
-            if [ "${minor%%.*}" -gt 28 ] && [ "$kind" != w ] &&
-                [ "${newer_is_fine#* "$name" }" = "$newer_is_fine" ]; then
+            if [ "${minor%%.*}" -gt 28 ]; then
                 violation "$library: takes $name of $version, newer than glibc 2.28"
             fi
             ;;
