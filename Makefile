@@ -8,6 +8,7 @@
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
 # make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
 # make fuzz       libFuzzer on the settings, FUZZ_S seconds
+# make soak       a server and clients that fork and are killed, SOAK_S seconds; then the books
 # make install    DESTDIR= PREFIX=/usr/local; `make uninstall` leaves nothing
 #
 # SAN=asan|ubsan|tsan builds and tests that flavour, CC=clang|musl-gcc another compiler; V=1 shows
@@ -22,6 +23,7 @@ LIBDIR   = $(PREFIX)/lib
 MANDIR   = $(PREFIX)/share/man
 SAN      =
 FUZZ_S   = 60
+SOAK_S   = 30
 CFLAGS   = -O2 -g
 LDFLAGS  =
 
@@ -82,7 +84,7 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all links programs demo check check-unit check-bats check-source check-clients lint fuzz bench install \
+.PHONY: all links programs demo check check-unit check-bats check-source check-clients lint fuzz soak bench install \
         uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) links
@@ -204,11 +206,11 @@ check-clients: all programs
 # --- lint, fuzz, bench ----------------------------------------------------------------------------
 
 C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
-           tests/fuzz/*.c tests/programs/*.[ch] tests/guest/*.[ch] examples/*.c bench/*.[ch])
+           tests/fuzz/*.c tests/soak/*.c tests/programs/*.[ch] tests/guest/*.[ch] examples/*.c bench/*.[ch])
 TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
 SCRIPTS  = tests/setup.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
-           tests/clients/*.bash tests/clients/programs/*.sh)
+           tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
 
 lint: all
 	clang-format --dry-run -Werror $(C_FILES)
@@ -230,6 +232,13 @@ fuzz:
 	clang $(filter-out -MMD -MP,$(BASE)) -O1 -g -fsanitize=fuzzer,address,undefined -o \
 	    $(BUILD)/fuzz/config tests/fuzz/config.c $(CONFIG)
 	$(BUILD)/fuzz/config -max_total_time=$(FUZZ_S) -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus
+
+$(BUILD)/soak: tests/soak/soak.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -pthread -o $@ $<
+
+soak: $(LIBRARY) $(BUILD)/soak
+	$(Q)$(TEST_ENV) bash tests/soak/run.sh $(SOAK_S)
 
 # --- install --------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ static int fetch(const struct file *f, uint64_t offset, void *buf, size_t len)
 {
     size_t have = 0;
     while (have < len) {
-        if (offset > INT64_MAX - len)
+        if (offset > (uint64_t)INT64_MAX - len)
             return -ENOEXEC;
         ssize_t n = pread(f->fd, (char *)buf + have, len - have, (off_t)(offset + have));
         if (n < 0 && errno == EINTR)

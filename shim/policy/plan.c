@@ -62,7 +62,7 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .shortest_ns = any,
         .slice_ms = slice_ms(any),
         .slice_ns = slice_ms(any) * TMO_NS_PER_MS,
-        .slice_us = (int64_t)slice_ms(any) * 1000,
+        .slice_us = (long)slice_ms(any) * 1000,
         .pause_ms = pause_ms(recv),
         .options = value[TMO_SET_KEEPALIVE] != 0 || user_ms != 0,
         .mode = (enum tmo_mode)value[TMO_SET_MODE],

@@ -22,7 +22,8 @@ struct tmo_plan {
     bool answer;                   /* ... by recv only while an answer is owed */
     int64_t shortest_ns;           /* of all limits but accept's; 0 = there is none */
     uint32_t slice_ms;             /* how long such a wait may last before we look */
-    int64_t slice_ns, slice_us;    /* the same */
+    int64_t slice_ns;              /* the same */
+    long slice_us;
     uint32_t pause_ms;             /* a longer one between two waits is not waiting */
     bool options;                  /* anything to be set beside the timeouts */
     enum tmo_mode mode;

@@ -11,6 +11,7 @@
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 
@@ -120,6 +121,27 @@ static __attribute__((noinline)) int accept_judged(struct tmo_slot *listener,
     return (int)tmo_call_after(&call, -1);
 }
 
+/* The peer of FD, which was just accepted, for a program that asked for it in ADDR. Returns the
+ * length. A connection that was reset meanwhile has a peer only there, where the kernel has just
+ * written; how much of it the program has room for it alone knows. */
+static __attribute__((noinline)) socklen_t peer_of(int fd, const struct sockaddr *addr,
+                                                   struct sockaddr_storage *ret)
+{
+    socklen_t len = sizeof(*ret);
+    if (TMO_RAW3(SYS_getpeername, fd, ret, &len) == 0)
+        return len;
+    if (!tmo_raw_can_read_8(addr))
+        return 0;
+    len = addr->sa_family == AF_INET    ? 8 /* family, port, address: the rest is zeros */
+          : addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                        : 0;
+    if (len == 0 || !tmo_raw_can_read_8((const char *)addr + len - 8))
+        return 0;
+    memset(ret, 0, sizeof(*ret));
+    memcpy(ret, addr, len);
+    return addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : len;
+}
+
 static inline __attribute__((always_inline)) int
 accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -150,11 +172,8 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
         r = accept_judged(slot, kind, fd, addr, len, flags);
     if (r < 0)
         return r;
-    if (asks && tmo_current.logs) {
-        peer_len = sizeof(peer);
-        if (TMO_RAW3(SYS_getpeername, r, &peer, &peer_len) < 0)
-            peer_len = 0;
-    }
+    if (asks && tmo_current.logs)
+        peer_len = peer_of(r, addr, &peer);
     tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
     errno = e;
     return r;

@@ -149,3 +149,17 @@ accept_nobody() {
     assert_timeouts "recv 300 recv 127.0.0.1:$PEER_PORT"
     assert_records close 1
 }
+
+@test "a connection that was reset before it is accepted has a peer on record" {
+    under SOCKTMO_TIMEOUT=9s SOCKTMO_LOG="$PWD/log" -- python3 -c '
+import socket, struct
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+print(client.getsockname()[1])
+client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+client.close()
+listener.accept()[0].close()'
+    [[ $status -eq 0 ]] || fail "status $status"
+    [[ $(record close 'select(.dir == "in") | .peer') == "127.0.0.1:$output" ]] ||
+        fail "the peer is $(record close 'select(.dir == "in") | .peer')"
+}
