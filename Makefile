@@ -227,11 +227,22 @@ bench: $(LIBRARY) $(BENCH_BIN)
 format:
 	clang-format -i $(C_FILES)
 
-fuzz:
-	@mkdir -p $(BUILD)/fuzz/corpus
-	clang $(filter-out -MMD -MP,$(BASE)) -O1 -g -fsanitize=fuzzer,address,undefined -o \
-	    $(BUILD)/fuzz/config tests/fuzz/config.c $(CONFIG)
-	$(BUILD)/fuzz/config -max_total_time=$(FUZZ_S) -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus
+# Each target for its share of FUZZ_S, from the seeds of tests/fuzz/NAME and what it found before.
+FUZZERS  = config record
+FUZZ_SAN = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(ARCHIVE_SRC) $(STAMP)
+	@mkdir -p $(BUILD)/fuzz/corpus/$*
+	$(call say,FUZZ $@)clang $(filter-out -MMD -MP,$(BASE)) $(FUZZ_SAN) -DTMO_START_FILES -o $@ \
+	    $< $(ARCHIVE_SRC) -ldl
+
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@for name in $(FUZZERS); do \
+	    $(BUILD)/fuzz/$$name -max_total_time=$$(($(FUZZ_S) / $(words $(FUZZERS)))) \
+	        -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ \
+	        $(BUILD)/fuzz/corpus/$$name tests/fuzz/$$name >$(BUILD)/fuzz/$$name.log 2>&1 || \
+	        { cat $(BUILD)/fuzz/$$name.log; exit 1; }; \
+	    sed -n "s/^stat::number_of_executed_units: */fuzz: $$name, inputs: /p" \
+	        $(BUILD)/fuzz/$$name.log; done
 
 $(BUILD)/soak: tests/soak/soak.c $(STAMP)
 	@mkdir -p $(@D)
