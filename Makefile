@@ -10,8 +10,9 @@
 # make fuzz       libFuzzer on the settings, FUZZ_S seconds
 # make soak       a server and clients that fork and are killed, SOAK_S seconds; then the books
 # make install    DESTDIR= PREFIX=/usr/local; `make uninstall` leaves nothing
+# make coverage   lines and branches that the tests reach, with those that they do not
 #
-# SAN=asan|ubsan|tsan builds and tests that flavour, CC=clang|musl-gcc another compiler; V=1 shows
+# SAN=asan|ubsan|tsan|cov builds and tests that flavour, CC=clang|musl-gcc another compiler; V=1 shows
 # the commands. All output goes to build/, or to BUILD.
 
 # --- configuration --------------------------------------------------------------------------------
@@ -34,6 +35,7 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototyp
 SAN_asan = -fsanitize=address -fno-omit-frame-pointer
 SAN_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 SAN_tsan = -fsanitize=thread
+SAN_cov  = --coverage -DTMO_COVERAGE
 SANFLAGS = $(SAN_$(SAN)) $(if $(SAN),-DTMO_START_FILES)
 # No fortified names among our imports, no builtin that becomes a call to a name we wrap.
 BASE     = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -I. -MMD -MP
@@ -84,7 +86,7 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all links programs demo check check-unit check-bats check-source check-clients lint fuzz soak bench install \
+.PHONY: all links programs demo check check-unit check-bats check-source check-clients lint fuzz soak coverage bench install \
         uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) links
@@ -250,6 +252,16 @@ $(BUILD)/soak: tests/soak/soak.c $(STAMP)
 
 soak: $(LIBRARY) $(BUILD)/soak
 	$(Q)$(TEST_ENV) bash tests/soak/run.sh $(SOAK_S)
+
+# What is counted when a program ends by itself; in one that is killed or executes another it is not.
+COVERED  = gcovr --root . --object-directory $(BUILD)/cov --filter 'shim/' --filter 'config/' \
+           --exclude-unreachable-branches --exclude-throw-branches
+coverage:
+	$(MAKE) SAN=cov all programs
+	find $(BUILD)/cov -name '*.gcda' -delete
+	-$(MAKE) SAN=cov check
+	$(COVERED) --print-summary --txt $(BUILD)/coverage.txt
+	cat $(BUILD)/coverage.txt
 
 # --- install --------------------------------------------------------------------------------------
 
