@@ -2,8 +2,8 @@
  * syscall(2): passed through, but for the calls that we wrap under their own names. libuv closes
  * its sockets that way, dig and others more. Layer: wrap.
  *
- * Calls that make or end descriptors are always followed; data calls only on descriptors of ours,
- * so that for all others even cancellation is as it was: syscall(2) is no cancellation point.
+ * Calls that make or end descriptors are always followed; data calls only on descriptors of ours.
+ * None is a cancellation point, as syscall(2) is none.
  */
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
@@ -66,6 +66,26 @@ static bool follow_lifecycle(long nr, const long *a, long *ret)
     default:
         return false;
     }
+}
+
+/* What is called by libc's name may be a point of cancellation, which syscall(2) is not. A thread
+ * that may be cancelled at any point stays so. Returns what let_cancel() is to be given. */
+static int hold_cancel(void)
+{
+    int type, state = PTHREAD_CANCEL_DISABLE;
+    (void)pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+    if (type == PTHREAD_CANCEL_DEFERRED)
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    else
+        (void)pthread_setcanceltype(type, &type);
+    return state;
+}
+
+static void let_cancel(int state)
+{
+    int ignored;
+    if (state != PTHREAD_CANCEL_DISABLE)
+        (void)pthread_setcancelstate(state, &ignored);
 }
 
 /* Of a descriptor that is ours. */
@@ -268,33 +288,33 @@ static bool is_masked_wait(long nr)
 }
 #endif
 
-/* The waits; none is a point of cancellation here. Returns whether NR is one. */
+/* The waits. Returns whether NR is one. */
 static bool follow_any_wait(long nr, const long *a, long *ret)
 {
-    int state, ignored;
+    int state;
     bool is = is_wait(nr);
     if (!is)
         return false;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    state = hold_cancel();
     is = follow_wait(nr, a, ret);
 #if __SIZEOF_LONG__ == 8
     is = is || (is_masked_wait(nr) && follow_masked_wait(nr, a, ret));
 #endif
-    (void)pthread_setcancelstate(state, &ignored);
+    let_cancel(state);
     return is;
 }
 
-/* Calls that may be points of cancellation under their own names, on descriptors that are not ours:
- * as syscall(2) makes them. */
-static bool is_of_others(long nr, int fd)
+/* Calls that may be points of cancellation under their own names, among those of
+ * follow_lifecycle(): on descriptors that are not ours they are as syscall(2) makes them. */
+static bool is_point(long nr)
 {
 #ifdef SYS_accept
     if (nr == SYS_accept)
-        return tmo_track_slot(fd) == NULL;
+        return true;
 #endif
 #ifdef SYS_socket
     if (nr == SYS_connect || nr == SYS_accept4)
-        return tmo_track_slot(fd) == NULL;
+        return true;
 #endif
     return false;
 }
@@ -324,18 +344,29 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
         return tmo_real.syscall(nr, a, b, c, d, e, f);
     if (nr == SYS_close) /* libuv closes this way because it is no point of cancellation */
         return tmo_close_mind((int)a) ? tmo_real.syscall(nr, a, b, c, d, e, f) : -1;
-    if (is_of_others(nr, (int)a))
+    bool point = is_point(nr);
+    if (point && tmo_track_slot((int)a) == NULL)
         return tmo_real.syscall(nr, a, b, c, d, e, f);
-    if (follow_lifecycle(nr, args, &ret))
+    int state = point ? hold_cancel() : PTHREAD_CANCEL_DISABLE;
+    bool is = follow_lifecycle(nr, args, &ret);
+    let_cancel(state);
+    if (is)
         return ret;
-    if ((unsigned long)a < TMO_TRACK_FDS && tmo_hot((int)a) != TMO_HOT_NONE &&
-        follow_data(nr, args, &ret))
-        return ret;
+    if ((unsigned long)a < TMO_TRACK_FDS && tmo_hot((int)a) != TMO_HOT_NONE) {
+        state = hold_cancel();
+        is = follow_data(nr, args, &ret);
+        let_cancel(state);
+        if (is)
+            return ret;
+    }
     if (tmo_watch_on && follow_any_wait(nr, args, &ret))
         return ret;
-    if (nr == SYS_splice) /* either of its descriptors may be ours */
-        return wrap_splice((int)a, P(off64_t *, b), (int)c, P(off64_t *, d), (size_t)e,
-                           (unsigned)f);
+    if (nr == SYS_splice) { /* either of its descriptors may be ours */
+        state = hold_cancel();
+        ret = wrap_splice((int)a, P(off64_t *, b), (int)c, P(off64_t *, d), (size_t)e, (unsigned)f);
+        let_cancel(state);
+        return ret;
+    }
     if (nr == SYS_exit_group)
         tmo_last_records("exit", false);
     if (makes_process(nr))

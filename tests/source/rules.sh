@@ -122,8 +122,8 @@ allowed() {
     # of a FILE, before it is closed: its number, what it still has to write, and that
     fileno | fflush | __fpending) ;;
     # fork, and what the compiler puts into every library
-    pthread_atfork | pthread_setcancelstate | __register_atfork | __cxa_finalize | __gmon_start__ | _ITM_* | \
-        __gcc_personality_v0 | _Unwind_Resume) ;;
+    pthread_atfork | pthread_setcancelstate | pthread_setcanceltype | __register_atfork | \
+        __cxa_finalize | __gmon_start__ | _ITM_* | __gcc_personality_v0 | _Unwind_Resume) ;;
     *) return 1 ;;
     esac
 }
