@@ -409,7 +409,7 @@ static int64_t still_short_ns(int fd, struct tmo_slot *slot)
 
 /* Such a call: made without waiting first, so that one which need not wait costs no more; then the
  * wait is ours. Returns a count or -errno. */
-static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
+static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
 {
     enum tmo_way way = call->kind->way;
     struct wait w = {.call = call,
@@ -421,6 +421,7 @@ static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
     if (is_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
         return make_ended(call, slot);
     ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
+    tmo_call_measure(call, n);
     int64_t silent_ns = still_short_ns(call->fd, slot);
     if (n != -EAGAIN && (n <= 0 || !call->counts || (size_t)n >= call->wanted))
         return n;
@@ -440,7 +441,7 @@ static ssize_t make_owned(const struct tmo_call *call, struct tmo_slot *slot)
     return go_on(&w);
 }
 
-ssize_t tmo_call_slow(const struct tmo_call *call)
+ssize_t tmo_call_slow(struct tmo_call *call)
 {
     int e = errno;
     struct tmo_slot *slot = tmo_state_slot(call->fd);
@@ -475,6 +476,7 @@ ssize_t tmo_call_slow(const struct tmo_call *call)
     ssize_t n = owned   ? make_owned(call, slot)
                 : ended ? make_drain(call, slot)
                         : call->kind->make(call, 0, 0);
+    tmo_call_measure(call, n);
     if (n > 0 && !tmo_proto_is_tcp(slot->proto) && call->kind->way == TMO_RECV)
         tmo_watch_moved(call->fd, slot);
     if (tmo_track_slot(call->fd) != slot || slot->generation != generation) {

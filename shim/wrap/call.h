@@ -49,15 +49,16 @@ struct tmo_call {
     int other_fd; /* of sendfile and splice: the descriptor that is no socket */
     void *offset, *other_offset;
     bool wide_offset; /* sendfile: `offset` is of 64 bits */
-    bool waits;       /* it knows no MSG_DONTWAIT */
-    bool pipe;        /* the other descriptor can be the reason as well */
+    bool waits; /* it is made as it is: it knows no MSG_DONTWAIT, or would be another under it */
+    bool late;  /* how much it asks for is read when the kernel has read it, too */
+    bool pipe;  /* the other descriptor can be the reason as well */
     unsigned splice_flags;
     int accept_flags;
 };
 
 /* The whole call, for a descriptor whose hot byte is SLOW. Returns what the program gets; sets
  * errno if that is -1. */
-ssize_t tmo_call_slow(const struct tmo_call *call);
+ssize_t tmo_call_slow(struct tmo_call *call);
 
 /* What follows when the real call gave N, and errno if that is -1. Returns as above. */
 ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n);
@@ -116,9 +117,22 @@ static inline size_t tmo_iov_bytes(const struct iovec *iov, size_t count)
     return bytes;
 }
 
+/* CALL gave N, or -errno. If the kernel has read its vectors so may we: a bad pointer is the
+ * kernel's to find. */
+static inline void tmo_call_measure(struct tmo_call *call, ssize_t n)
+{
+    if (!call->late || (n < 0 && n != -EAGAIN && n != -EINTR))
+        return;
+    call->late = false;
+    call->counts = true;
+    call->wanted = call->msg != NULL
+                       ? tmo_iov_bytes(call->msg->msg_iov, (size_t)call->msg->msg_iovlen)
+                       : tmo_iov_bytes(call->iov, call->iov_count);
+}
+
 /* A send that does the handshake as well (TCP Fast Open): CALL's own send on the unconnected SLOT,
  * under the limit `connect`. Returns a count or -errno. In connect.c. */
-ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot);
+ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot);
 
 /* The limit of connect has passed on FD after WAITED_NS: the attempt is ended, in the kernel too.
  * CALL is what waited. Returns the errno that the program gets. In connect.c. */

@@ -315,7 +315,7 @@ static bool is_syn_sent(int fd)
     return tmo_tcpinfo_get(fd, &info) == 0 && tmo_tcpinfo_state(&info) == TMO_TCP_SYN_SENT;
 }
 
-ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
+ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
 {
     const struct tmo_plan *plan = &tmo_current.plan;
     struct attempt a = {.fd = call->fd, .slot = slot};
@@ -354,6 +354,7 @@ ssize_t tmo_connect_by_send(const struct tmo_call *call, struct tmo_slot *slot)
         tmo_state_rehot(call->fd, slot);
         if (!deferred)
             record_connect(&a, n < 0 ? (int)-n : 0, took_ns);
+        tmo_call_measure(call, n);
         if (n <= 0 || !call->counts || (size_t)n >= call->wanted)
             return n;
         return tmo_result(tmo_call_after(call, n)); /* connected: the rest is under `send` */

@@ -196,14 +196,9 @@ static struct tmo_call recvmsg_call(int fd, struct msghdr *msg, int flags)
 static ssize_t __attribute__((noinline)) recvmsg_slow(int fd, struct msghdr *msg, int flags)
 {
     struct tmo_call call = recvmsg_call(fd, msg, flags);
-    /* How much MSG_WAITALL is to wait for can only be read when the kernel has read it, too. */
+    call.late = call.counts;
     call.counts = false;
-    struct tmo_call rest = recvmsg_call(fd, msg, flags);
     ssize_t n = tmo_call_slow(&call);
-    if (n > 0 && rest.counts && tmo_hot(fd) >= TMO_HOT_CHECK) {
-        rest.wanted = tmo_iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen);
-        n = tmo_call_after(&rest, n);
-    }
     if (n >= 0 && msg->msg_controllen > 0)
         tmo_made_received(msg);
     return n;
@@ -233,9 +228,11 @@ ssize_t wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 
 /* --- recvmmsg -------------------------------------------------------------------------------- */
 
+/* Waits in the kernel, for the first message and for those behind it. */
 static ssize_t make_recvmmsg(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
+    more &= ~MSG_DONTWAIT;
     return tmo_result(
         tmo_real.recvmmsg(c->fd, c->msgs, (unsigned)c->len, c->flags | more, c->timeout));
 }
@@ -249,6 +246,7 @@ recvmmsg_slow(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct ti
     call.msgs = msgs;
     call.len = count;
     call.timeout = timeout;
+    call.waits = true;
     call.counts = false;
     return (int)tmo_call_slow(&call);
 }

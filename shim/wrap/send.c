@@ -163,8 +163,8 @@ static ssize_t __attribute__((noinline)) writev_slow(int fd, const struct iovec 
 {
     struct tmo_call call = writev_call(fd, iov, count);
     call.counts = false;
-    ssize_t n = tmo_call_slow(&call);
-    return n > 0 && tmo_hot(fd) >= TMO_HOT_CHECK ? writev_after(fd, iov, count, n) : n;
+    call.late = true;
+    return tmo_call_slow(&call);
 }
 
 ssize_t wrap_writev(int fd, const struct iovec *iov, int count)
@@ -203,8 +203,8 @@ static ssize_t __attribute__((noinline)) sendmsg_slow(int fd, const struct msghd
     struct tmo_call call = tmo_call_of(&kind_sendmsg, fd, flags);
     call.msg = msg;
     call.counts = false;
-    ssize_t n = tmo_call_slow(&call);
-    return n > 0 && tmo_hot(fd) >= TMO_HOT_CHECK ? sendmsg_after(fd, msg, flags, n) : n;
+    call.late = true;
+    return tmo_call_slow(&call);
 }
 
 ssize_t wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -231,9 +231,12 @@ other:
 
 /* --- sendmmsg -------------------------------------------------------------------------------- */
 
+/* Waits in the kernel: a message that it sends without waiting may be cut short, and the ones
+ * behind it left out. */
 static ssize_t make_sendmmsg(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
+    more &= ~MSG_DONTWAIT;
     return tmo_result(tmo_real.sendmmsg(c->fd, c->msgs, (unsigned)c->len, c->flags | more));
 }
 
@@ -246,6 +249,7 @@ int wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
     struct tmo_call call = tmo_call_of(&kind_sendmmsg, fd, flags);
     call.msgs = msgs;
     call.len = count;
+    call.waits = true;
     call.counts = false; /* its count is of messages */
     return (int)tmo_call_slow(&call);
 }

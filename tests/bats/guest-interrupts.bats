@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Signal handlers and calls on sockets. What is tried is in tests/guest/interrupts.c.
+
+load helpers
+load steps
+load agree
+
+@test "a handler with SA_RESTART in any call that waits" {
+    agree interrupts restarted
+}
+
+@test "a handler without SA_RESTART in any call that waits" {
+    agree interrupts interrupted
+}
+
+@test "a handler without SA_RESTART that never runs, and a peer that takes in parts" {
+    agree interrupts in_parts
+}
+
+@test "a handler without SA_RESTART that never runs, and MSG_WAITALL in parts" {
+    agree interrupts waitall
+}
+
+@test "a handler that jumps out of any call, wherever it stands" {
+    agree interrupts jumps
+}
+
+@test "a handler that uses sockets 1000 times a second, amid the same calls" {
+    agree interrupts storm
+}
+
+@test "a handler that uses sockets in any call that waits" {
+    agree interrupts sockets_within
+}
+
+@test "a handler that uses sockets on a stack of 2 KiB beside what the kernel needs" {
+    agree interrupts small_stack
+}
