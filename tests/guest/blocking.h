@@ -20,7 +20,6 @@
 enum {
     BIG = 256 * 1024, /* more than a socket of a scene ever has room for */
     PIPEFUL = 4096,
-    FULL_MS = 110, /* twice, and no window has any room left: TCP's persist timer is 200 ms */
     QUIET_MS = 50, /* nothing goes on if nothing came for so long */
 };
 
@@ -156,16 +155,13 @@ static void make_full(struct scene *s)
     DO(s->peer);
     DO(close(listener));
     p.fd = s->fd;
-    for (int quiet = 0; quiet < 2;) { /* what is left of the peer's window is used by a timer */
-        ssize_t n = send(s->fd, blocking_big, sizeof blocking_big, MSG_DONTWAIT);
+    do { /* what is sent moves on to the peer's side for a while */
+        ssize_t n;
 
-        WANT(n > 0 || errno == EAGAIN);
-        if (n > 0)
+        while ((n = send(s->fd, blocking_big, sizeof blocking_big, MSG_DONTWAIT)) > 0)
             s->filled += (size_t)n;
-        else if (poll(&p, 1, FULL_MS) == 0)
-            quiet++;
-        quiet = n > 0 ? 0 : quiet;
-    }
+        WANT(errno == EAGAIN);
+    } while (poll(&p, 1, QUIET_MS) == 1);
     s->wanted = BIG;
 }
 

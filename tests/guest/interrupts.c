@@ -11,6 +11,7 @@
 #include <sys/time.h>
 
 static atomic_int handled;
+static bool restarts; /* the handler is one with SA_RESTART */
 
 static void count_signal(int number)
 {
@@ -55,6 +56,21 @@ static void settle(struct caller *c)
         seen = blocking_sleeps(c->tid) ? seen + 1 : 0;
 }
 
+/* What room the peer's window has yet is used by a timer of TCP: a send that a signal finds may
+ * have sent a little, and then ends with that whatever the handler. */
+static void say_interrupted(const struct caller *c, bool went_on)
+{
+    const char *error = c->result < 0 ? strerror(c->error) : "-";
+
+    if (c->how->feed != feed_by_reading)
+        printf("%s: %s, %ld %s\n", c->how->name, went_on ? "went on" : "interrupted", c->result,
+               error);
+    else if (restarts)
+        printf("%s: %s\n", c->how->name, c->result > 0 ? "sent" : error);
+    else
+        printf("%s: %s\n", c->how->name, went_on ? "went on" : "interrupted");
+}
+
 static void interrupt(const struct blocking *how)
 {
     struct caller c = {.how = how, .scene = blocking_scene(how)};
@@ -74,8 +90,7 @@ static void interrupt(const struct blocking *how)
     if (went_on)
         how->feed(&c.scene);
     WANT(pthread_join(c.thread, NULL) == 0);
-    printf("%s: %s, %ld %s\n", how->name, went_on ? "went on" : "interrupted", c.result,
-           c.result < 0 ? strerror(c.error) : "-");
+    say_interrupted(&c, went_on);
     if (!went_on)
         how->check(&c.scene);
     blocking_end(&c.scene);
@@ -83,6 +98,7 @@ static void interrupt(const struct blocking *how)
 
 static void case_restarted(void)
 {
+    restarts = true;
     handle(SIGUSR1, count_signal, SA_RESTART);
     for (int i = 0; i < BLOCKING_CALLS; i++)
         interrupt(&blocking_calls[i]);
@@ -371,7 +387,10 @@ static void case_sockets_within(void)
         if (!c.returned)
             c.how->feed(&c.scene);
         WANT(pthread_join(c.thread, NULL) == 0);
-        printf("%s: %ld %s\n", c.how->name, c.result, c.result < 0 ? strerror(c.error) : "-");
+        if (c.how->feed == feed_by_reading)
+            printf("%s: %s\n", c.how->name, c.result > 0 ? "sent" : strerror(c.error));
+        else
+            printf("%s: %ld %s\n", c.how->name, c.result, c.result < 0 ? strerror(c.error) : "-");
         if (inside.line != 0)
             FAIL("in the handler, line %d: %s", (int)inside.line, strerror(inside.error));
         blocking_end(&c.scene);
