@@ -49,6 +49,7 @@ enum {
     TMO_SLOT_STALLED = 1 << 19,   /* what is to be sent did not move at the last look */
     TMO_SLOT_ENDING = 1 << 21,    /* a look found it overdue; of several threads one sees to that */
     TMO_SLOT_CAME_SHORT = 1 << 20, /* a send did: by the limit or by a signal, nobody can tell */
+    TMO_SLOT_LOWAT = 1 << 22,      /* its SO_RCVLOWAT is above 1 */
 };
 
 struct tmo_slot {

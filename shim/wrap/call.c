@@ -370,12 +370,13 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
-/* Whether CALL is to be watched over by idle and total while it waits. */
+/* Whether CALL is to be watched over by idle and total while it waits. Of less than SO_RCVLOWAT a
+ * receive that does not wait would give what there is. */
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
+    unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);
     return has_deadlines(slot) &&
-           (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | TMO_SLOT_NONBLOCK)) ==
-               TMO_SLOT_CONNECTED &&
+           (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | free_of)) == TMO_SLOT_CONNECTED &&
            (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
            (call->flags & (MSG_PEEK | MSG_WAITALL)) != (MSG_PEEK | MSG_WAITALL) && !call->waits;
 }

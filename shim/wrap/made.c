@@ -117,9 +117,10 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
 {
     const struct tmo_plan *plan = &tmo_current.plan;
     tmo_made_unseen_end(fd);
-    unsigned nonblock = (flags & SOCK_NONBLOCK) != 0 ? TMO_SLOT_NONBLOCK : 0;
-    struct tmo_slot *slot =
-        fresh(fd, listener->proto, listener->family, TMO_SLOT_CONNECTED | nonblock);
+    unsigned begin = TMO_SLOT_CONNECTED | (tmo_slot_flags(listener) & TMO_SLOT_LOWAT);
+    if ((flags & SOCK_NONBLOCK) != 0)
+        begin |= TMO_SLOT_NONBLOCK;
+    struct tmo_slot *slot = fresh(fd, listener->proto, listener->family, begin);
     if (slot == NULL)
         return;
     slot->dir = TMO_DIR_IN;
@@ -229,6 +230,8 @@ void tmo_made_adopt(int fd, bool inherited)
     set_born_now(slot);
     if (tmo_raw_is_nonblocking(fd) > 0)
         slot->flags |= TMO_SLOT_NONBLOCK;
+    if (plan->deadlines && get_int(fd, SO_RCVLOWAT) > 1)
+        slot->flags |= TMO_SLOT_LOWAT;
     if (plan->mode != TMO_MODE_FORCE)
         read_app_timeo(fd, slot);
     bool stream = tmo_proto_is_connected(slot->proto);
