@@ -9,22 +9,12 @@
 
 /* --- all ------------------------------------------------------------------------------------- */
 
-#define RECEIVES(n)                                                                                \
-    {                                                                                              \
-#n, make_silent, call_##n, feed_byte, check_silent                                         \
-    }
-#define SENDS(n)                                                                                   \
-    {                                                                                              \
-#n, make_full, call_##n, feed_by_reading, check_full                                       \
-    }
-#define WAITS(n)                                                                                   \
-    {                                                                                              \
-#n, make_silent, call_##n, feed_byte, check_silent                                         \
-    }
-#define WAITS_SET(n)                                                                               \
-    {                                                                                              \
-#n, make_silent_set, call_##n, feed_byte, check_silent                                     \
-    }
+/* clang-format off */
+#define RECEIVES(n)  {#n, make_silent, call_##n, feed_byte, check_silent}
+#define SENDS(n)     {#n, make_full, call_##n, feed_by_reading, check_full}
+#define WAITS(n)     {#n, make_silent, call_##n, feed_byte, check_silent}
+#define WAITS_SET(n) {#n, make_silent_set, call_##n, feed_byte, check_silent}
+/* clang-format on */
 
 static const struct blocking blocking_calls[] = {
     RECEIVES(recv),
