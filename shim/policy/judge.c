@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 bool tmo_judge_timed(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
                      int flags)
@@ -69,6 +71,15 @@ int tmo_judge_moved(int fd, enum tmo_way way, uint64_t bytes)
     memcpy(&moved, info + (way == TMO_RECV ? BYTES_RECEIVED : BYTES_SENT), sizeof(moved));
     memcpy(&notsent, info + NOTSENT_BYTES, sizeof(notsent));
     return moved + (way == TMO_SEND ? notsent : 0) >= bytes;
+}
+
+/* POLLERR alone may be an error queue's. */
+bool tmo_judge_failed(int fd, int revents, enum tmo_way way)
+{
+    int queued = 0;
+    if ((revents & POLLERR) == 0 || (revents & POLLHUP) == 0)
+        return false;
+    return way == TMO_SEND || TMO_RAW3(SYS_ioctl, fd, FIONREAD, &queued) < 0 || queued == 0;
 }
 
 /* The kernel's struct sigaction: handler, flags, then what we do not look at; its size is that of

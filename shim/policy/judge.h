@@ -23,6 +23,9 @@ int64_t tmo_judge_silent_ns(int fd, enum tmo_way way);
  * that took the number of the one they moved on has moved less. -1: the kernel does not tell. */
 int tmo_judge_moved(int fd, enum tmo_way way, uint64_t bytes);
 
+/* Whether FD, of which poll(2) says REVENTS, has an error to give in WAY and nothing else. */
+bool tmo_judge_failed(int fd, int revents, enum tmo_way way);
+
 /* Whether a wait that a signal interrupted may go on, because no handler is installed that lacks
  * SA_RESTART. The kernel does not restart socket calls that have a timeout (signal(7)), so that a
  * wait which would have gone on bare comes back with EINTR; whose signal it was is not told.

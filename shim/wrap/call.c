@@ -189,9 +189,10 @@ static ssize_t go_on(struct wait *w)
             }
             return expire(w, now_ns - w->start_ns);
         }
-        int more = MSG_DONTWAIT;
-        if (w->done > 0 && call->kind->way == TMO_SEND)
-            more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
+        if (w->done > 0 && tmo_judge_failed(call->fd, r, call->kind->way))
+            return (ssize_t)w->done; /* the error stays where pollers see it */
+        int more = MSG_DONTWAIT; /* bare, what follows would have returned its count, unsignalled */
+        more |= w->done > 0 && call->kind->way == TMO_SEND ? MSG_NOSIGNAL : 0;
         ssize_t n = call->kind->make(call, w->done, more);
         if (n <= 0 && (tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
             return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
@@ -370,8 +371,7 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
-/* Whether CALL is to be watched over by idle and total while it waits. Of less than SO_RCVLOWAT a
- * receive that does not wait would give what there is. */
+/* Whether idle and total watch over CALL while it waits. Of SO_RCVLOWAT only the kernel knows. */
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
     unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);

@@ -57,6 +57,14 @@ load agree
     agree endings slow_reader
 }
 
+@test "a reset in the middle of a send: the part, then the error, by each road" {
+    agree endings reset_within_send
+}
+
+@test "a reset in the middle of a MSG_WAITALL: the part, then the error, by each road" {
+    agree endings reset_within_waitall
+}
+
 @test "a recv whose number another thread closes gets what comes" {
     # idle and total, which wait for the number, tell of EBADF there
     agree endings closed_meanwhile SOCKTMO_IDLE=off SOCKTMO_TOTAL=off

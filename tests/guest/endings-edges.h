@@ -302,3 +302,105 @@ static void case_slow_reader(void)
         join_reader(thread);
     }
 }
+
+/* --- a reset in the middle ------------------------------------------------------------------- */
+
+static void *read_a_part_and_reset(void *argument)
+{
+    int fd = *(int *)argument;
+    static char bytes[65536];
+
+    WANT(recv(fd, bytes, sizeof bytes, MSG_WAITALL) == sizeof bytes);
+    rest_ms(30); /* the sender waits again */
+    reset(fd);
+    return NULL;
+}
+
+static void *send_a_part_and_reset(void *argument)
+{
+    int fd = *(int *)argument;
+
+    WANT(send(fd, "part", 4, 0) == 4);
+    rest_ms(30);
+    reset(fd);
+    return NULL;
+}
+
+static char lot_to_send[LOT];
+
+/* One of five; how much was sent differs each time. */
+static ssize_t send_lot(int how, int fd)
+{
+    struct iovec iov[2] = {{lot_to_send, LOT / 2}, {lot_to_send + LOT / 2, LOT / 2}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    struct mmsghdr mmsg = {.msg_hdr = msg};
+
+    return how == 0   ? send(fd, lot_to_send, LOT, 0)
+           : how == 1 ? write(fd, lot_to_send, LOT)
+           : how == 2 ? writev(fd, iov, 2)
+           : how == 3 ? sendmsg(fd, &msg, 0)
+                      : sendmmsg(fd, &mmsg, 1, 0);
+}
+
+/* What went through before is told, and then the reset: by events, SO_ERROR, and each call. */
+static void say_reset(int what, int fd)
+{
+    say_events("poll", fd, POLLIN | POLLOUT | POLLRDHUP, 0);
+    if (what == 0)
+        say_received("recv", fd, 8, 0);
+    else if (what == 1)
+        printf("SO_ERROR %s\n", strerror(error_of(fd)));
+    else if (what == 2)
+        SAY("send", send(fd, "x", 1, MSG_NOSIGNAL));
+    else
+        say_events("poll", fd, POLLIN | POLLOUT | POLLRDHUP, 0);
+    say_events("poll", fd, POLLIN | POLLOUT | POLLRDHUP, 0);
+    say_received("recv", fd, 8, 0);
+    SAY("send", send(fd, "x", 1, MSG_NOSIGNAL));
+    printf("SO_ERROR %s\n", strerror(error_of(fd)));
+}
+
+static void case_reset_within_send(void)
+{
+    for (int how = 0; how < 5; how++) {
+        for (int what = 0; what < 4; what++) {
+            pthread_t thread;
+            int ends[2];
+            ssize_t n;
+
+            small_pair(ends);
+            WANT(pthread_create(&thread, NULL, read_a_part_and_reset, &ends[1]) == 0);
+            n = send_lot(how, ends[0]);
+            printf("%d: %s\n", how, n > 0 && n < LOT ? "a part" : n < 0 ? strerror(errno) : "all");
+            WANT(pthread_join(thread, NULL) == 0);
+            say_reset(what, ends[0]);
+            DO(close(ends[0]));
+        }
+    }
+}
+
+static void case_reset_within_waitall(void)
+{
+    char bytes[32] = "";
+    struct iovec iov = {bytes, 16};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    for (int how = 0; how < 3; how++) {
+        for (int what = 0; what < 4; what++) {
+            pthread_t thread;
+            int ends[2];
+
+            guest_connect(ends);
+            WANT(pthread_create(&thread, NULL, send_a_part_and_reset, &ends[1]) == 0);
+            if (how == 0)
+                SAY("recv", recv(ends[0], bytes, 16, MSG_WAITALL));
+            else if (how == 1)
+                SAY("recvmsg", recvmsg(ends[0], &msg, MSG_WAITALL));
+            else
+                SAY("peek", recv(ends[0], bytes, 16, MSG_WAITALL | MSG_PEEK));
+            WANT(pthread_join(thread, NULL) == 0);
+            say_reset(what, ends[0]);
+            DO(close(ends[0]));
+        }
+    }
+}

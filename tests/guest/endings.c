@@ -455,5 +455,7 @@ static const struct guest_case cases[] = {
     {"lowat", case_lowat},
     {"linger", case_linger},
     {"slow_reader", case_slow_reader},
+    {"reset_within_send", case_reset_within_send},
+    {"reset_within_waitall", case_reset_within_waitall},
 };
 GUEST_MAIN(cases)
