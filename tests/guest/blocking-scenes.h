@@ -16,6 +16,17 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 34)
+#define HAVE_CLOSE_RANGE 1
+#endif
+#if __GLIBC_PREREQ(2, 35)
+#define HAVE_EPOLL_PWAIT2 1
+#endif
+#else
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's FD_SET */
+#endif
+
 enum {
     BIG = 256 * 1024, /* more than a socket of a scene ever has room for */
     PIPEFUL = 4096,
@@ -462,7 +473,7 @@ static long call_epoll_pwait(struct scene *s)
     return epoll_pwait(s->aux[0], &event, 1, -1, NULL);
 }
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#ifdef HAVE_EPOLL_PWAIT2
 static long call_epoll_pwait2(struct scene *s)
 {
     struct epoll_event event;

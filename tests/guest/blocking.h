@@ -42,7 +42,7 @@ static const struct blocking blocking_calls[] = {
     WAITS(pselect),
     WAITS_SET(epoll_wait),
     WAITS_SET(epoll_pwait),
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#ifdef HAVE_EPOLL_PWAIT2
     WAITS_SET(epoll_pwait2),
 #endif
 };

@@ -123,9 +123,10 @@ static void case_disabled(void)
 
         start(&v, &blocking_calls[i]);
         WANT(pthread_cancel(v.thread) == 0);
-        blocking_entered(&v.tid); /* it still is */
-        WANT(!v.returned);
-        v.how->feed(&v.scene);
+        for (int seen = 0; seen < 5 && !v.returned; blocking_rest_ms(1))
+            seen = blocking_sleeps(v.tid) ? seen + 1 : 0;
+        if (!v.returned) /* musl interrupts calls that are not restarted */
+            v.how->feed(&v.scene);
         join(&v);
         blocking_end(&v.scene);
     }
@@ -221,7 +222,7 @@ static void *pass_points(void *argument)
     (void)syscall(SYS_poll, NULL, 0L, 5L), w->last = 20;
 #endif
     (void)syscall(SYS_close, w->ends[3]), w->last = 21;
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef HAVE_CLOSE_RANGE
     (void)close_range((unsigned)w->ends[1], (unsigned)w->ends[1], 0), w->last = 22;
 #endif
     w->last = 23;

@@ -14,6 +14,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#ifndef __GLIBC__
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's FD_SET */
+#endif
+
 /* Closes FD so that its peer is reset. */
 static void reset(int fd)
 {

@@ -104,7 +104,7 @@ static void *with_small_stack(void *argument)
             DO(dup2(two[0], fd));
         else if (i == 2)
             DO(shutdown(fd, SHUT_RDWR));
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef HAVE_CLOSE_RANGE
         else
             DO(close_range((unsigned)fd, (unsigned)fd, 0));
 #endif
@@ -374,7 +374,7 @@ static void *use_numbers(void *argument)
             DO(close(copy));
             DO(close(fd));
             break;
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef HAVE_CLOSE_RANGE
         case 2:
             DO(close_range((unsigned)fd, (unsigned)fd, 0));
             break;
