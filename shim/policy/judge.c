@@ -7,6 +7,7 @@
 #include "shim/sys/raw.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -100,4 +101,10 @@ bool tmo_judge_may_restart(void)
             return false;
     }
     return true;
+}
+
+bool tmo_judge_is_given_again(int error)
+{
+    return error == EPIPE || error == EFAULT || error == EINVAL || error == ENOMEM ||
+           error == EMSGSIZE;
 }

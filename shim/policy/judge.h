@@ -35,4 +35,8 @@ bool tmo_judge_may_restart(void);
 /* The slack of the kernel's clock for socket timeouts and TCP_INFO, in ns: two ticks at HZ=100. */
 #define TMO_TICK_SLACK_NS (20 * TMO_NS_PER_MS)
 
+/* Whether the kernel gives ERROR again to the same call: EPIPE, or one that is of the call and not
+ * of the socket, as with a bad pointer of the program's. */
+bool tmo_judge_is_given_again(int error);
+
 #endif

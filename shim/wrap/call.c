@@ -15,7 +15,6 @@
 #include "shim/wrap/watch.h"
 
 #include <poll.h>
-#include <stdbool.h>
 
 #ifndef MSG_FASTOPEN
 #define MSG_FASTOPEN 0x20000000 /* linux/socket.h */
@@ -191,8 +190,9 @@ static ssize_t go_on(struct wait *w)
         }
         if (w->done > 0 && tmo_judge_failed(call->fd, r, call->kind->way))
             return (ssize_t)w->done; /* the error stays where pollers see it */
-        int more = MSG_DONTWAIT; /* bare, what follows would have returned its count, unsignalled */
-        more |= w->done > 0 && call->kind->way == TMO_SEND ? MSG_NOSIGNAL : 0;
+        int more = MSG_DONTWAIT;
+        if (w->done > 0 && call->kind->way == TMO_SEND)
+            more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
         ssize_t n = call->kind->make(call, w->done, more);
         if (n <= 0 && (tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
             return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
@@ -210,7 +210,7 @@ static ssize_t go_on(struct wait *w)
         if (n < 0) {
             if (w->done == 0)
                 return n;
-            if (n != -EPIPE) { /* that one the kernel gives again */
+            if (!tmo_judge_is_given_again((int)-n)) {
                 w->slot->pending = (uint8_t)-n;
                 tmo_state_rehot(call->fd, w->slot);
             }
@@ -301,10 +301,9 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
     if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
         return -tmo_state_error(slot); /* by another thread, while this one waited */
     bool is_short =
-        n > 0 && call->counts && (size_t)n < call->wanted && tmo_proto_is_stream(slot->proto);
-    if (!is_short && n != -EAGAIN && n != -EINTR)
-        return n;
-    if (is_short && (call->flags & MSG_ZEROCOPY) != 0)
+        call->counts && tmo_is_short(n, call->wanted) && tmo_proto_is_stream(slot->proto);
+    if ((!is_short && n != -EAGAIN && n != -EINTR) ||
+        (is_short && (call->flags & MSG_ZEROCOPY) != 0))
         return n; /* which bytes the kernel still reads is told by count */
     /* With a timeout of its own the program would have seen the EINTR bare, too. */
     if (n == -EINTR && app_timed(slot, call->kind->way))
@@ -342,7 +341,8 @@ static struct tmo_call call_with(const struct tmo_args *a, const struct tmo_kind
 {
     struct tmo_call call = tmo_call_of(kind, a->fd, a->flags);
     call.buf = a->buf;
-    call.len = call.wanted = a->len;
+    call.len = a->len;
+    call.wanted = tmo_most_bytes(a->len);
     return call;
 }
 
@@ -371,11 +371,12 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
-/* Whether idle and total watch over CALL while it waits. Of SO_RCVLOWAT only the kernel knows. */
+/* Whether idle and total watch over CALL while it waits. Of SO_RCVLOWAT only the kernel knows; nor
+ * one for more than a call moves, of which read(2) and recv(2) think differently. */
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
     unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);
-    return has_deadlines(slot) &&
+    return has_deadlines(slot) && call->len <= TMO_MOST_BYTES &&
            (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | free_of)) == TMO_SLOT_CONNECTED &&
            (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
            (call->flags & (MSG_PEEK | MSG_WAITALL)) != (MSG_PEEK | MSG_WAITALL) && !call->waits;
@@ -387,7 +388,8 @@ static bool is_careful(const struct tmo_call *call, struct tmo_slot *slot)
 {
     if ((tmo_slot_flags(slot) & TMO_SLOT_CAME_SHORT) == 0 || call->kind->way != TMO_SEND)
         return false;
-    if (!call->waits && (call->flags & (MSG_DONTWAIT | MSG_OOB | MSG_ZEROCOPY)) == 0)
+    if (!call->waits && call->len <= TMO_MOST_BYTES &&
+        (call->flags & (MSG_DONTWAIT | MSG_OOB | MSG_ZEROCOPY)) == 0)
         return true;
     tmo_slot_lower(slot, TMO_SLOT_CAME_SHORT);
     tmo_state_rehot(call->fd, slot);

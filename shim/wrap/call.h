@@ -63,6 +63,22 @@ ssize_t tmo_call_slow(struct tmo_call *call);
 /* What follows when the real call gave N, and errno if that is -1. Returns as above. */
 ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n);
 
+/* The most bytes that one call moves, whatever it is asked for (read(2)); with pages of 64 KB some
+ * less. */
+#define TMO_MOST_BYTES   0x7ffff000
+#define TMO_MOST_BY_64KB 0x7fff0000
+
+static inline size_t tmo_most_bytes(size_t len)
+{
+    return len < TMO_MOST_BYTES ? len : TMO_MOST_BYTES;
+}
+
+/* Whether N bytes are less than a call for WANTED moves when nothing stops it. */
+static inline bool tmo_is_short(ssize_t n, size_t wanted)
+{
+    return n > 0 && (size_t)n < wanted && n < TMO_MOST_BY_64KB;
+}
+
 /* A real call's result as count or -errno. */
 static inline ssize_t tmo_result(ssize_t n)
 {
@@ -108,13 +124,14 @@ static inline bool tmo_is_end(int fd)
     return tmo_hot(fd) == TMO_HOT_CHECK;
 }
 
-/* The bytes that COUNT buffers at IOV hold. Only for vectors that the kernel accepted. */
+/* The bytes that one call moves of COUNT buffers at IOV. Only for vectors that the kernel accepted.
+ */
 static inline size_t tmo_iov_bytes(const struct iovec *iov, size_t count)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
         bytes += iov[i].iov_len;
-    return bytes;
+    return tmo_most_bytes(bytes);
 }
 
 /* CALL gave N, or -errno. If the kernel has read its vectors so may we: a bad pointer is the

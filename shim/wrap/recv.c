@@ -45,8 +45,9 @@ TMO_ALIAS(__read, read);
 
 static ssize_t make_recv(const struct tmo_call *c, size_t done, int more)
 {
+    size_t left = done > 0 ? c->wanted - done : c->len;
     return tmo_result(
-        tmo_real.recv(c->fd, (char *)(uintptr_t)c->buf + done, c->len - done, c->flags | more));
+        tmo_real.recv(c->fd, (char *)(uintptr_t)c->buf + done, left, c->flags | more));
 }
 
 static const struct tmo_kind kind_recv = {"recv", TMO_RECV, make_recv};
@@ -88,7 +89,8 @@ recvfrom_slow(int fd, void *buf, size_t len, int flags, struct sockaddr *addr, s
 {
     struct tmo_call call = tmo_call_of(&kind_recvfrom, fd, flags);
     call.buf = buf;
-    call.len = call.wanted = len;
+    call.len = len;
+    call.wanted = tmo_most_bytes(len);
     call.addr = addr;
     call.addr_len = alen;
     return tmo_call_slow(&call);
@@ -126,7 +128,9 @@ static ssize_t make_readv(const struct tmo_call *c, size_t done, int more)
     if (more != 0) {
         struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)c->iov,
                              .msg_iovlen = (__typeof__(msg.msg_iovlen))c->iov_count};
-        return tmo_result(tmo_real.recvmsg(c->fd, &msg, more));
+        ssize_t n = tmo_result(tmo_real.recvmsg(c->fd, &msg, more));
+        if (n != -EMSGSIZE) /* of a count that readv has another errno for */
+            return n;
     }
     return tmo_result(tmo_real.readv(c->fd, c->iov, (int)c->iov_count));
 }

@@ -12,8 +12,8 @@
 
 static ssize_t make_send(const struct tmo_call *c, size_t done, int more)
 {
-    return tmo_result(
-        tmo_real.send(c->fd, (const char *)c->buf + done, c->len - done, c->flags | more));
+    size_t left = done > 0 ? c->wanted - done : c->len;
+    return tmo_result(tmo_real.send(c->fd, (const char *)c->buf + done, left, c->flags | more));
 }
 
 /* On a socket, write(2) is send(2) without flags. */
@@ -80,7 +80,8 @@ static ssize_t __attribute__((noinline)) sendto_slow(int fd, const void *buf, si
 {
     struct tmo_call call = tmo_call_of(&kind_sendto, fd, flags);
     call.buf = buf;
-    call.len = call.wanted = len;
+    call.len = len;
+    call.wanted = tmo_most_bytes(len);
     call.addr = (struct sockaddr *)(uintptr_t)addr;
     call.to_len = alen;
     return tmo_call_slow(&call);
@@ -126,9 +127,16 @@ static ssize_t make_vector(int fd, const struct iovec *iov, size_t count, size_t
 
 static ssize_t make_writev(const struct tmo_call *c, size_t done, int more)
 {
-    if (done == 0 && more == 0)
-        return tmo_result(tmo_real.writev(c->fd, c->iov, (int)c->iov_count));
-    return make_vector(c->fd, c->iov, c->iov_count, done, more);
+    if (done > 0)
+        return make_vector(c->fd, c->iov, c->iov_count, done, more);
+    if (more != 0) { /* the vector is not read here: it may be a bad pointer */
+        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)c->iov,
+                             .msg_iovlen = (__typeof__(msg.msg_iovlen))c->iov_count};
+        ssize_t n = tmo_result(tmo_real.sendmsg(c->fd, &msg, more | MSG_NOSIGNAL));
+        if (n != -EMSGSIZE && n != -EPIPE) /* a bad count, an empty vector: not so with writev */
+            return n;
+    }
+    return tmo_result(tmo_real.writev(c->fd, c->iov, (int)c->iov_count));
 }
 
 static ssize_t make_sendmsg(const struct tmo_call *c, size_t done, int more)
@@ -286,7 +294,7 @@ static ssize_t sendfile_any(struct tmo_call *call)
     size_t wanted = call->wanted;
     call->counts = false;
     ssize_t n = tmo_call_slow(call);
-    if (n <= 0 || (size_t)n >= wanted || tmo_hot(call->fd) < TMO_HOT_CHECK ||
+    if (!tmo_is_short(n, wanted) || tmo_hot(call->fd) < TMO_HOT_CHECK ||
         tmo_raw_peek(call->fd, POLLOUT) != 0 || is_at_end(call))
         return n;
     call->counts = true;
