@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# What each call gives for all that it can be handed, to the last errno. What is tried is in
+# tests/guest/calls.c.
+
+load helpers
+load steps
+load agree
+
+# calls CASE [SETTING=VALUE…]: as agree, and once more without idle and total, whose watch over a
+# blocking call takes another way than that of the other limits.
+calls() {
+    mkdir watched unwatched
+    (cd watched && agree calls "$@")
+    (cd unwatched && agree calls "$@" SOCKTMO_IDLE=off SOCKTMO_TOTAL=off)
+}
+
+@test "every call on every kind of descriptor" {
+    calls wrong_fds
+}
+
+@test "every call twice in a row" {
+    calls twice
+}
+
+@test "a send from a buffer that is there only in part" {
+    calls half_a_buffer
+}
+
+@test "a receive into a buffer that is there only in part, or may not be written" {
+    calls half_a_target
+}
+
+@test "lengths of 0, of 2 GB, and of more than there can be" {
+    calls lengths
+}
+
+@test "vectors with holes, without end, and none at all" {
+    calls vectors
+}
+
+@test "a connection that ends in the middle of MSG_WAITALL" {
+    calls cut_receive
+}
+
+@test "a connection that is reset in the middle of a large send" {
+    calls cut_send
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * calls CASE: what each call gives, to the last errno, for all that it can be handed.
+ */
+#include "tests/guest/calls.h"
+
+#include "tests/guest/calls-ends.h"
+#include "tests/guest/calls-memory.h"
+#include "tests/guest/calls-wrong.h"
+
+static const struct guest_case cases[] = {
+    {"wrong_fds", case_wrong_fds},
+    {"twice", case_twice},
+    {"half_a_buffer", case_half_a_buffer},
+    {"half_a_target", case_half_a_target},
+    {"lengths", case_lengths},
+    {"vectors", case_vectors},
+    {"cut_receive", case_cut_receive},
+    {"cut_send", case_cut_send},
+};
+GUEST_MAIN(cases)
