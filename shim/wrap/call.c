@@ -286,11 +286,6 @@ static ssize_t after_short(struct wait *w)
     return go_on(w);
 }
 
-static bool app_timed(const struct tmo_slot *slot, enum tmo_way way)
-{
-    return slot->app_timeo[way] != 0;
-}
-
 static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
 {
     struct wait w = {.call = call,
@@ -306,7 +301,7 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
         (is_short && (call->flags & MSG_ZEROCOPY) != 0))
         return n; /* which bytes the kernel still reads is told by count */
     /* With a timeout of its own the program would have seen the EINTR bare, too. */
-    if (n == -EINTR && app_timed(slot, call->kind->way))
+    if (n == -EINTR && slot->app_timeo[call->kind->way] != 0)
         return n;
     if (!tmo_judge_timed(call->fd, slot, &tmo_current.plan, call->kind->way, call->flags)) {
         tmo_state_rehot(call->fd, slot);
@@ -435,6 +430,8 @@ static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
     }
     int64_t now_ns = tmo_clock_ns();
     if ((tmo_slot_flags(slot) & tmo_apply_flag(way)) == 0) {
+        if (slot->app_timeo[way] == TMO_SLOT_NEVER_WAITS)
+            return n;
         int64_t app_us = tmo_apply_read_timeo(call->fd, way);
         w.app_ns = app_us > 0 ? now_ns + app_us * 1000 : 0;
         w.limit_ns = app_us > 0 ? 0 : w.limit_ns;
