@@ -48,3 +48,17 @@ calls() {
 @test "a connection that is reset in the middle of a large send" {
     calls cut_send
 }
+
+@test "every family and type of socket that there is or is not" {
+    calls families
+}
+
+@test "a program reads its own SO_RCVTIMEO and SO_SNDTIMEO, by any length and pointer" {
+    mkdir cap fill
+    (cd cap && calls timeo SOCKTMO_MODE=cap)
+    (cd fill && calls timeo SOCKTMO_MODE=fill)
+}
+
+@test "a program's own timeout ends its wait" {
+    calls own_timeo SOCKTMO_MODE=cap
+}

@@ -6,6 +6,7 @@
 
 #include "tests/guest/calls-ends.h"
 #include "tests/guest/calls-memory.h"
+#include "tests/guest/calls-options.h"
 #include "tests/guest/calls-wrong.h"
 
 static const struct guest_case cases[] = {
@@ -17,5 +18,8 @@ static const struct guest_case cases[] = {
     {"vectors", case_vectors},
     {"cut_receive", case_cut_receive},
     {"cut_send", case_cut_send},
+    {"families", case_families},
+    {"timeo", case_timeo},
+    {"own_timeo", case_own_timeo},
 };
 GUEST_MAIN(cases)
