@@ -62,3 +62,15 @@ calls() {
 @test "a program's own timeout ends its wait" {
     calls own_timeo SOCKTMO_MODE=cap
 }
+
+@test "two calls after one another in every state of a socket before it is connected" {
+    calls states_before
+}
+
+@test "two calls after one another in every state of a connection" {
+    calls states_connected
+}
+
+@test "two calls after one another in every state that a connection leaves behind" {
+    calls states_after
+}

@@ -7,6 +7,7 @@
 #include "tests/guest/calls-ends.h"
 #include "tests/guest/calls-memory.h"
 #include "tests/guest/calls-options.h"
+#include "tests/guest/calls-states.h"
 #include "tests/guest/calls-wrong.h"
 
 static const struct guest_case cases[] = {
@@ -18,6 +19,9 @@ static const struct guest_case cases[] = {
     {"vectors", case_vectors},
     {"cut_receive", case_cut_receive},
     {"cut_send", case_cut_send},
+    {"states_before", case_states_before},
+    {"states_connected", case_states_connected},
+    {"states_after", case_states_after},
     {"families", case_families},
     {"timeo", case_timeo},
     {"own_timeo", case_own_timeo},
