@@ -74,3 +74,23 @@ calls() {
 @test "two calls after one another in every state that a connection leaves behind" {
     calls states_after
 }
+
+@test "addresses by every length, from and to everywhere" {
+    calls addresses
+}
+
+@test "MSG_ flags, alone and together, those that there are and others" {
+    calls flags
+}
+
+@test "files sent and spliced, from every offset" {
+    calls files
+}
+
+@test "the calls under syscall(2), with bad arguments" {
+    calls raw
+}
+
+@test "fortified calls: buffers that are too small end the program" {
+    calls fortified
+}

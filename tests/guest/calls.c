@@ -6,7 +6,10 @@
 
 #include "tests/guest/calls-ends.h"
 #include "tests/guest/calls-memory.h"
+
+#include "tests/guest/calls-flags.h"
 #include "tests/guest/calls-options.h"
+#include "tests/guest/calls-pointers.h"
 #include "tests/guest/calls-states.h"
 #include "tests/guest/calls-wrong.h"
 
@@ -22,6 +25,11 @@ static const struct guest_case cases[] = {
     {"states_before", case_states_before},
     {"states_connected", case_states_connected},
     {"states_after", case_states_after},
+    {"addresses", case_addresses},
+    {"flags", case_flags},
+    {"files", case_files},
+    {"raw", case_raw},
+    {"fortified", case_fortified},
     {"families", case_families},
     {"timeo", case_timeo},
     {"own_timeo", case_own_timeo},
