@@ -12,6 +12,7 @@
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
+#include "shim/wrap/made.h"
 #include "shim/wrap/watch.h"
 
 #include <poll.h>
@@ -323,11 +324,7 @@ ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n)
 {
     int e = errno;
     struct tmo_slot *slot = tmo_state_slot(call->fd);
-    if (slot == NULL) {
-        errno = e;
-        return n;
-    }
-    ssize_t r = judge(call, slot, n < 0 ? -e : n);
+    ssize_t r = slot == NULL ? n < 0 ? -e : n : judge(call, slot, n < 0 ? -e : n);
     errno = e; /* success leaves it alone */
     return give(r);
 }
@@ -419,6 +416,10 @@ static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
     if (is_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
         return make_ended(call, slot);
     ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
+    if (n == -ENOTSOCK) { /* closed and taken by a road that we do not see */
+        tmo_made_unseen_end(call->fd);
+        return call->kind->make(call, 0, 0);
+    }
     tmo_call_measure(call, n);
     int64_t silent_ns = still_short_ns(call->fd, slot);
     if (n != -EAGAIN && (n <= 0 || !call->counts || (size_t)n >= call->wanted))
