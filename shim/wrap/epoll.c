@@ -61,6 +61,8 @@ static int make_epoll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
     else
 #endif
         n = tmo_real.epoll_pwait(a->set, a->events, a->max, tmo_wait_ms(ns), mask);
+    if (n < 0 && mask == NULL && tmo_wait_is_refused(-errno))
+        n = tmo_real.epoll_wait(a->set, a->events, a->max, tmo_wait_ms(ns));
     return n < 0 ? -errno : n;
 }
 

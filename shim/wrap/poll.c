@@ -15,6 +15,8 @@ static int make_poll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
     const struct poll_args *a = w->args;
     struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
     int n = tmo_real.ppoll(a->fds, a->count, ns == INT64_MAX ? NULL : &t, mask);
+    if (n < 0 && mask == NULL && tmo_wait_is_refused(-errno))
+        n = tmo_real.poll(a->fds, a->count, tmo_wait_ms(ns));
     return n < 0 ? -errno : n;
 }
 

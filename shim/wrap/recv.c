@@ -16,7 +16,8 @@
 static ssize_t make_read(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
-    if (more != 0) /* on a socket, read(2) is recv(2) without flags */
+    if (more != 0 && c->len > 0) /* on a socket, read(2) is recv(2) without flags; of 0 bytes only
+                                  * the latter waits */
         return tmo_result(tmo_real.recv(c->fd, (void *)(uintptr_t)c->buf, c->len, more));
     return tmo_result(tmo_real.read(c->fd, (void *)(uintptr_t)c->buf, c->len));
 }
@@ -125,11 +126,13 @@ other:
 static ssize_t make_readv(const struct tmo_call *c, size_t done, int more)
 {
     (void)done;
-    if (more != 0) {
+    if (more != 0 && c->iov_count - 1 < UIO_MAXIOV) { /* else each has an errno of its own */
         struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)c->iov,
                              .msg_iovlen = (__typeof__(msg.msg_iovlen))c->iov_count};
         ssize_t n = tmo_result(tmo_real.recvmsg(c->fd, &msg, more));
-        if (n != -EMSGSIZE) /* of a count that readv has another errno for */
+        /* A bad count has another errno there; and of 0 bytes, in a vector that the kernel has
+         * read, only recvmsg(2) waits. */
+        if (n != -EMSGSIZE && (n != -EAGAIN || tmo_iov_bytes(c->iov, c->iov_count) > 0))
             return n;
     }
     return tmo_result(tmo_real.readv(c->fd, c->iov, (int)c->iov_count));

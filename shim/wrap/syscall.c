@@ -60,6 +60,15 @@ static bool follow_lifecycle(long nr, const long *a, long *ret)
     case SYS_dup3:
         *ret = wrap_dup3(fd, (int)a[1], (int)a[2]);
         return true;
+#ifdef __LP64__
+    case SYS_setrlimit:
+        *ret = wrap_setrlimit((int)a[0], P(const struct rlimit *, a[1]));
+        return true;
+    case SYS_prlimit64:
+        *ret = wrap_prlimit((pid_t)a[0], (int)a[1], P(const struct rlimit *, a[2]),
+                            P(struct rlimit *, a[3]));
+        return true;
+#endif
     case SYS_execve:
         *ret = wrap_execve(P(const char *, a[0]), P(char *const *, a[1]), P(char *const *, a[2]));
         return true;

@@ -25,12 +25,13 @@ static void unblock(const sigset_t *before)
     (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, before, 0, KERNEL_MASK);
 }
 
-static void block(sigset_t *ret_before)
+/* Returns whether it could: a filter of the program's may forbid it (seccomp(2)). */
+static bool block(sigset_t *ret_before)
 {
     sigset_t all;
     memset(&all, 0xff, sizeof(all));
     memset(ret_before, 0, sizeof(*ret_before));
-    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, ret_before, KERNEL_MASK);
+    return TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, ret_before, KERNEL_MASK) == 0;
 }
 
 /* Waits until the program's own time is over. Returns the count or -errno. */
@@ -39,7 +40,8 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
     sigset_t before;
     int64_t now_ns = tmo_clock_ns();
     uint32_t now = tmo_due_of_ns(now_ns);
-    block(&before);
+    bool blocked = block(&before);
+    const sigset_t *under = mask != NULL ? mask : blocked ? &before : NULL;
     w->start = now + 1; /* whole ms, and never before it began */
     if (w->sliced)
         w->start -= tmo_current.plan.slice_ms;
@@ -57,13 +59,19 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
         if (due_ns > tmo_current.plan.shortest_ns)
             due_ns = tmo_current.plan.shortest_ns;
         int n = w->fake ? w->kind->fake(w)
-                        : w->kind->make(w, left_ns < due_ns ? left_ns : due_ns,
-                                        mask != NULL ? mask : &before);
+                        : w->kind->make(w, left_ns < due_ns ? left_ns : due_ns, under);
         now_ns = tmo_clock_ns();
         now = tmo_due_of_ns(now_ns);
         w->kind->leave(w, now);
-        if (n != 0 || left_ns <= due_ns) {
+        if (tmo_wait_is_refused(n) && under == &before) {
             unblock(&before);
+            blocked = false;
+            under = NULL; /* from now on by the call that the program made */
+            continue;
+        }
+        if (n != 0 || left_ns <= due_ns) {
+            if (blocked)
+                unblock(&before);
             return n;
         }
     }

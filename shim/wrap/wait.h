@@ -20,8 +20,8 @@ struct tmo_wait;
 
 /* One of the families. */
 struct tmo_wait_kind {
-    /* Waits for NS at most (INT64_MAX: without end), under the signal mask MASK. Returns the count
-     * or -errno. A point of cancellation. */
+    /* Waits for NS at most (INT64_MAX: without end), under the signal mask MASK, or the thread's
+     * own if that is NULL. Returns the count or -errno. A point of cancellation. */
     int (*make)(struct tmo_wait *wait, int64_t ns, const sigset_t *mask);
     /* Looks at all that is waited for: it is NOW. Returns when to look again; 0: not. */
     uint32_t (*look)(struct tmo_wait *wait, uint32_t now);
@@ -44,6 +44,13 @@ struct tmo_wait {
 /* All that follows the first piece of a wait, which found nothing: LEFT_NS more (INT64_MAX: without
  * end), under MASK. Or, if LEFT_NS is 0, a look only. Returns what the program gets; sets errno. */
 int tmo_wait_rest(struct tmo_wait *wait, int64_t left_ns, const sigset_t *mask);
+
+/* Whether N says that the form of the call that takes a mask is not to be had: a filter of the
+ * program's forbids it (seccomp(2)), for the program does not use it. */
+static inline bool tmo_wait_is_refused(int n)
+{
+    return n == -EPERM || n == -ENOSYS;
+}
 
 /* What a thread keeps of its waits. */
 struct tmo_wait_thread {
