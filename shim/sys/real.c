@@ -144,6 +144,7 @@ void tmo_real_bind(void)
         __atomic_store_n((void **)((char *)&tmo_real + rows[i].offset),
                          found != NULL ? found : absent(i), __ATOMIC_RELEASE);
     }
+    tmo_scope_of_kernel(&scope);
     void *clock = TMO_CLOCK_VDSO != NULL ? tmo_scope_find(&scope, TMO_CLOCK_VDSO) : NULL;
     if (clock != NULL)
         tmo_clock_bind((int (*)(clockid_t, struct timespec *))(uintptr_t)clock);

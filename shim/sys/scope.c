@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /* The loader's list of what is loaded; musl has it under no name. (glibc, elf/link.h) */
 extern struct r_debug _r_debug __attribute__((weak));
@@ -49,6 +50,15 @@ void tmo_scope_behind(const ElfW(Dyn) * own, struct tmo_scope *ret)
             return;
         ret->count++;
     }
+}
+
+void tmo_scope_of_kernel(struct tmo_scope *ret)
+{
+    uintptr_t base = getauxval(AT_SYSINFO_EHDR); /* 0: there is none */
+    const struct link_map *map = &_r_debug != NULL && base != 0 ? _r_debug.r_map : NULL;
+    while (map != NULL && map->l_addr != base)
+        map = map->l_next;
+    ret->count = map != NULL && read_part(map, &ret->parts[0]);
 }
 
 /* The hash of a name (Bernstein's), as DT_GNU_HASH has it. */

@@ -31,6 +31,10 @@ struct tmo_scope {
  * too many) what lies behind that is left out. */
 void tmo_scope_behind(const ElfW(Dyn) * own, struct tmo_scope *ret);
 
+/* The kernel's own library (vdso(7)), which stands before us in glibc's list. Empty where there is
+ * none, or the loader does not list it. */
+void tmo_scope_of_kernel(struct tmo_scope *ret);
+
 /* The function NAME in its default version, or NULL: there is none, or it is not just a function,
  * or only what was left out could have it. Then dlsym(3) has to be asked. */
 void *tmo_scope_find(const struct tmo_scope *scope, const char *name);
