@@ -10,7 +10,7 @@ demo='gcc make libc6-dev bash coreutils python3 perl'
 check="$demo bats jq shellcheck clang clang-format clang-tidy strace valgrind gdb file mandoc
     redis-tools git openssh-client openssl default-jdk-headless msmtp tnftp whois gawk procps
     iproute2 util-linux libcap2-bin musl-tools linux-libc-dev binutils curl nodejs nginx
-    redis-server"
+    redis-server libfaketime torsocks libjemalloc2"
 # the 32-bit compiler is there only where there is a 32-bit mode
 [ "$(uname -m)" != x86_64 ] || check="$check gcc-multilib"
 

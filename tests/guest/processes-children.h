@@ -10,7 +10,7 @@
 
 /* --- fork under fire ------------------------------------------------------------------------- */
 
-enum { WORKERS = 4, ROUNDS = 40, FORKS = 25 };
+enum { WORKERS = 3, ROUNDS = 40, FORKS = 15 };
 
 static struct sockaddr_in storm_addr;
 static int storm_listener;
