@@ -17,7 +17,7 @@ static void use_with_data_calls(const struct place *p)
     struct mmsghdr one = {.msg_len = 0};
     struct iovec part = {big, 4};
 
-    filter(data_calls, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
+    filter(data_calls, RET_ALLOW, RET_KILL);
     exchange(p->ends[0], p->ends[1]);
     exchange(p->ends[1], p->ends[0]);
     one.msg_hdr.msg_iov = &part;
@@ -60,7 +60,7 @@ static const long known_calls[] = {
 
 static void use_with_known_calls(const struct place *p, int epoll)
 {
-    filter(known_calls, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
+    filter(known_calls, RET_ALLOW, RET_KILL);
     exchange(p->ends[0], p->ends[1]);
     come_and_go(p);
     wait_for_data(p, epoll);
@@ -108,7 +108,7 @@ static void use_without(long nr, int error, const struct place *p, int epoll)
     DO(sigprocmask(SIG_BLOCK, &usr1, NULL));
     DO(raise(SIGUSR1));
     without_writev = nr == SYS_writev;
-    filter(listed, SECCOMP_RET_ERRNO | (unsigned)error, SECCOMP_RET_ALLOW);
+    filter(listed, RET_ERRNO | (unsigned)error, RET_ALLOW);
     exchange(p->ends[0], p->ends[1]);
     wait_for_data(p, epoll);
     wait_in_vain(p, epoll);
@@ -194,7 +194,7 @@ static void use_strictly(int a, int b)
     char byte = 's';
     ssize_t n = 0;
 
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) < 0)
+    if (prctl(PR_SET_SECCOMP, MODE_STRICT) < 0)
         _exit(99);
     for (int i = 0; i < 100; i++)
         n += write(a, &byte, 1) + read(b, &byte, 1) + write(b, &byte, 1) + read(a, &byte, 1);

@@ -204,12 +204,9 @@ static size_t size_now(void)
     return strtoul(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void limit_to(int resource, rlim_t to)
-{
-    struct rlimit limit = {to, to};
-
-    SAY("setrlimit", setrlimit(resource, &limit));
-}
+/* A macro, for the first argument's type has no name of its own everywhere. */
+#define limit_to(resource, to)                                                                     \
+    SAY("setrlimit", setrlimit(resource, &(struct rlimit){(rlim_t)(to), (rlim_t)(to)}))
 
 /* As many sockets as there may be, in no more memory than there is. */
 static void fill_up(const struct place *p)

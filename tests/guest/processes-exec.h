@@ -9,6 +9,12 @@
 #include <spawn.h>
 #include <sys/resource.h>
 
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 34)
+#define HAS_CLOSEFROM_ACTION
+#endif
+#endif
+
 extern char **environ;
 
 static char *words[8]; /* of a program to be executed */
@@ -68,7 +74,7 @@ static void case_spawns(void)
     WANT(posix_spawn_file_actions_adddup2(&actions, ends[1], ends[1]) == 0);
     WANT(posix_spawn_file_actions_addopen(&actions, 60, "/dev/null", O_RDONLY, 0) == 0);
     spawn("close, dup2, open", &actions, 0);
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef HAS_CLOSEFROM_ACTION
     WANT(posix_spawn_file_actions_addclosefrom_np(&actions, 3) == 0);
     spawn("and closefrom", &actions, 0);
 #endif

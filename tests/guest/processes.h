@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* inside musl's FD_SET */
+
 static char *self_path; /* of this program */
 
 enum { SHOWN_FDS = 200 }; /* the log's own is above, and is no secret (libsocktmo(8), SINKS) */
