@@ -50,8 +50,7 @@ void tmo_close_duplicated(int fd, int copy)
 
 static bool owns(int fd)
 {
-    return tmo_hot(fd) == TMO_HOT_SLOW && tmo_sink_owns(&tmo_current.sink, fd) &&
-           !tmo_self_borrowed();
+    return tmo_hot(fd) == TMO_HOT_SLOW && tmo_sink_owns(&tmo_current.sink, fd);
 }
 
 bool tmo_close_mind(int fd)

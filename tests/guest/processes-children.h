@@ -7,6 +7,7 @@
 #include "tests/guest/processes.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 /* --- fork under fire ------------------------------------------------------------------------- */
 
@@ -230,8 +231,13 @@ static void case_vforks(void)
         pid = vfork();
         if (pid == 0) {
             meddle(ends, &addr);
-            if (how == 0)
-                _exit(5);
+            if (how == 0) {
+                int closed = 0;
+
+                for (int fd = 3; fd < 1024; fd++)
+                    closed += close(fd) == 0;
+                _exit(100 + closed);
+            }
             if (how == 1)
                 execv(self_path, argv);
             execv("/nowhere", argv);
