@@ -8,6 +8,7 @@
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
 # make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
 # make fuzz       libFuzzer on the settings, FUZZ_S seconds
+# make distcheck  other compilers, C libraries, machines, sanitizers; P='musl i386' some of them
 # make soak       a server and clients that fork and are killed, SOAK_S seconds; then the books
 # make install    DESTDIR= PREFIX=/usr/local; `make uninstall` leaves nothing
 # make coverage   lines and branches that the tests reach, with those that they do not
@@ -32,7 +33,7 @@ BUILD    = build$(if $(SAN),/$(SAN))$(if $(filter-out gcc,$(CC)),/$(notdir $(fir
 
 WARN     = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion \
            -Wpointer-arith -Wwrite-strings -Wvla -Wundef
-SAN_asan = -fsanitize=address -fno-omit-frame-pointer
+SAN_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 SAN_tsan = -fsanitize=thread
 SAN_cov  = --coverage -DTMO_COVERAGE
@@ -86,7 +87,7 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all links programs demo check check-unit check-bats check-source check-clients lint fuzz soak coverage bench install \
+.PHONY: all links programs demo check check-unit check-bats check-source check-clients distcheck lint fuzz soak coverage bench install \
         uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) links
@@ -102,12 +103,18 @@ endif
 
 # Other flags are another build: the stamp changes, and everything depends on it.
 STAMP    = $(BUILD)/flags
-FLAGS_NOW = $(CC) $(CFLAGS) $(BASE) $(PIC) $(SANFLAGS) $(LDFLAGS) $(LIBDIR)
+FLAGS_NOW = $(CC) $(CFLAGS) $(BASE) $(PIC) $(SANFLAGS) $(LDFLAGS)
 $(STAMP): FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
 
-$(BUILD)/obj/cli/%.o: cli/%.c $(STAMP)
+# Where the library will be, only the command has to know.
+PLACE    = $(BUILD)/place
+$(PLACE): FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBDIR)' | cmp -s - $@ || echo '$(LIBDIR)' >$@
+
+$(BUILD)/obj/cli/%.o: cli/%.c $(STAMP) $(PLACE)
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -DTMO_LIBDIR='"$(LIBDIR)"' -c -o $@ $<
 
@@ -187,12 +194,20 @@ TEST_ENV = TMO_LIB=$(CURDIR)/$(LIBRARY) TMO_BIN=$(CURDIR)/$(COMMAND) TMO_BUILD=$
 BATS     = $(sort $(wildcard tests/bats/*.bats))
 T        =
 F        =
-CHOSEN   = $(if $(T),$(wildcard tests/bats/$(T).bats),$(BATS))
+# Files at a time: most of a test is waiting.
+BATS_JOBS = 2
+CHOSEN   = $(if $(T),$(wildcard $(T:%=tests/bats/%.bats)),$(BATS))
 
 check: check-unit check-source check-bats
 
-check-unit: $(if $(T),$(filter %/$(T),$(UNIT_BIN)),$(UNIT_BIN))
-	@for unit in $^; do echo "$$unit: $$($$unit)" || exit 1; done
+RUN      = # what runs programs of another machine
+check-unit: $(if $(T),$(filter $(T:%=$(BUILD)/unit/%),$(UNIT_BIN)),$(UNIT_BIN))
+	@for unit in $^; do said=$$($(RUN) $$unit) || { echo "$$unit: $$said"; exit 1; }; \
+	    echo "$$unit: $$said"; done
+
+# The other compilers, C libraries, machines, and sanitizers: P='musl i386' some of them.
+distcheck:
+	$(Q)bash tests/distcheck.sh $(P)
 
 check-source: all
 	$(Q)sh tests/source/rules.sh $(LIBRARY)
@@ -200,7 +215,7 @@ check-source: all
 	    { echo "README.md: these rows of the settings are not in its table" >&2; exit 1; }
 
 check-bats: all programs
-	$(if $(CHOSEN),$(Q)$(TEST_ENV) bats --timing $(if $(F),--filter '$(F)') $(CHOSEN))
+	$(if $(CHOSEN),$(Q)$(TEST_ENV) bash tests/bats.sh $(BATS_JOBS) '$(F)' $(CHOSEN))
 
 check-clients: all programs
 	$(Q)$(TEST_ENV) bash tests/clients/run.sh '$(F)'
@@ -210,7 +225,7 @@ check-clients: all programs
 C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
            tests/fuzz/*.c tests/soak/*.c tests/programs/*.[ch] tests/guest/*.[ch] examples/*.c bench/*.[ch])
 TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
-SCRIPTS  = tests/setup.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
+SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
            tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
 

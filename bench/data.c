@@ -90,6 +90,18 @@ static int prepare_pair(const struct op *op, int count)
     return prepare_in(op, 0);
 }
 
+/* Among 19,000 sockets, or as many as the limit allows. For the last operation of a process. */
+static int prepare_crowded(const struct op *op, int count)
+{
+    static bool is_crowded;
+
+    for (int left = is_crowded ? 0 : end_allow(19000); left > 0; left--)
+        if (socket(AF_INET, SOCK_STREAM, 0) < 0)
+            die("socket");
+    is_crowded = true;
+    return prepare_in(op, count);
+}
+
 /* Segments and datagrams on the way cost far more room than their one byte. */
 #define FEW  200
 #define MANY 4000
@@ -138,6 +150,7 @@ const struct op data_ops[] = {
     PAIR(END_PIPE, "pipe write+read", run_rw_pair)
     PAIR(END_UNIX, "unix send+recv", run_sr_pair)
     PAIR(END_UDP, "udp send+recv", run_sr_pair)
+    {"tcp recv, 19000 open", "time", MANY, prepare_crowded, run_recv, END_TCP, NULL},
 };
 /* clang-format on */
 const size_t data_op_count = COUNT(data_ops);

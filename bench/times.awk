@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Judges times. Files: bounds (operation, kind of bound, bound, tab-separated), then the output of
-# `paired`. Kinds: `ratio` to the first variant, `more_ns` for the variant "logged" beside "with",
-# `added_ns` for "with" beside bare, and `growth` of the added ns from the operation "one thread X" to "two threads X". Each bound is
-# let out by what the same run shows between a program and itself (aa).
+# `paired`. Kinds: `ratio` to the first variant; `added_ns` for "with" beside bare; `logged_ns` and
+# `unread_ns` for those variants beside "with"; `growth` of the added ns from the operation "one
+# thread X" to "two threads X"; `crowded_ns` from "X" to "X, ...". Each bound is let out by what the
+# same run shows between a program and itself (aa).
 function abs(x) {
     return x < 0 ? -x : x
 }
@@ -43,10 +44,22 @@ function growth_row(call, factor,    one, two, before, after, slack, limit) {
         judge(two, limit, after, slack, "%.1f + %.1f")
 }
 
-function more_row(op, limit) {
-    printf "%-28s %9.0f %7s %7s %7s %7s   %s\n", "close record to a file, ns", ns[op, "with"],
-        sprintf("%+.0f", difference[op, "aa"]), "-", "-", sprintf("%+.0f", difference[op, "logged"]),
-        judge(op, limit, difference[op, "logged"], abs(difference[op, "aa"]), "%.0f + %.0f")
+# What a close costs more in VARIANT than without a log.
+function record_row(op, variant, words, limit) {
+    printf "%-28s %9.0f %7s %7s %7s %7s   %s\n", words, ns[op, "with"],
+        sprintf("%+.0f", difference[op, "aa"]), "-", "-", sprintf("%+.0f", difference[op, variant]),
+        judge(op, limit, difference[op, variant], abs(difference[op, "aa"]), "%.0f + %.0f")
+}
+
+# What is added among many sockets beyond what is added to few.
+function crowded_row(op, limit,    few) {
+    few = op
+    sub(/,.*/, "", few)
+    printf "%-28s %9.1f %7s %7s %7s %7s   %s\n", op, ns[op, "bare"],
+        sprintf("%+.1f", difference[op, "aa"]), "-", "-",
+        sprintf("%+.1f", difference[op, "with"] - difference[few, "with"]),
+        judge(op, limit, difference[op, "with"] - difference[few, "with"],
+            abs(difference[op, "aa"]) + abs(difference[few, "aa"]), "%.0f + %.1f")
 }
 
 function added_row(op, limit) {
@@ -84,8 +97,12 @@ END {
             growth_row(what[i], limit[i])
         else if (kind[i] == "added_ns")
             added_row(what[i], limit[i])
+        else if (kind[i] == "crowded_ns")
+            crowded_row(what[i], limit[i])
+        else if (kind[i] == "unread_ns")
+            record_row(what[i], "unread", "close, its log not read, ns", limit[i])
         else
-            more_row(what[i], limit[i])
+            record_row(what[i], "logged", "close record to a file, ns", limit[i])
     }
     exit failed
 }

@@ -32,7 +32,8 @@ static uint32_t pause_ms(int64_t recv_ns)
 }
 
 /* A wait that ends within that costs no system call more. Of eight such, one upon the other, seven
- * are not looked at (wrap/wait.h): even so nobody is to be late by more than a fourth of a limit. */
+ * are not looked at (wrap/wait.h): even so nobody is to be late by more than a fourth of a limit.
+ */
 static uint32_t slice_ms(int64_t shortest_ns)
 {
     int64_t ms = tmo_ns_to_ms(shortest_ns) / 32;

@@ -24,8 +24,8 @@ struct tmo_plan {
     uint32_t slice_ms;             /* how long such a wait may last before we look */
     int64_t slice_ns;              /* the same */
     long slice_us;
-    uint32_t pause_ms;             /* a longer one between two waits is not waiting */
-    bool options;                  /* anything to be set beside the timeouts */
+    uint32_t pause_ms; /* a longer one between two waits is not waiting */
+    bool options;      /* anything to be set beside the timeouts */
     enum tmo_mode mode;
     enum tmo_action action;
     int error;       /* errno that the program is told; 0 = what the kernel gave */

@@ -231,11 +231,37 @@ static int write_any(struct tmo_sink *sink, const char *line, size_t len)
     }
 }
 
+#define FULL_MAX_MS 64
+
+static uint32_t now_ms(void)
+{
+    return (uint32_t)(tmo_clock_coarse_ns() / 1000000);
+}
+
+bool tmo_sink_is_full(const struct tmo_sink *sink)
+{
+    uint32_t until_ms = __atomic_load_n(&sink->full_ms, __ATOMIC_RELAXED);
+    return until_ms != 0 && (int32_t)(until_ms - now_ms()) > 0;
+}
+
+/* Two threads at once leave it alone for twice as long, or half. */
+static void is_full(struct tmo_sink *sink)
+{
+    uint32_t for_ms = __atomic_load_n(&sink->full_for_ms, __ATOMIC_RELAXED) * 2;
+    for_ms = for_ms == 0 ? 1 : for_ms < FULL_MAX_MS ? for_ms : FULL_MAX_MS;
+    __atomic_store_n(&sink->full_for_ms, for_ms, __ATOMIC_RELAXED);
+    __atomic_store_n(&sink->full_ms, (now_ms() + for_ms) | 1, __ATOMIC_RELAXED);
+}
+
 int tmo_sink_write(struct tmo_sink *sink, const char *line, size_t len)
 {
     int r = write_any(sink, line, len);
     if (r < 0)
         tmo_sink_give_lost(sink, 1);
+    if (r == -EAGAIN)
+        is_full(sink);
+    else if (__atomic_load_n(&sink->full_for_ms, __ATOMIC_RELAXED) != 0)
+        __atomic_store_n(&sink->full_for_ms, 0, __ATOMIC_RELAXED);
     return r;
 }
 

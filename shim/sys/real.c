@@ -11,8 +11,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* dlsym(3) and dlerror(3) under the version that they have had since they exist: with the newer one,
- * of glibc 2.34, the library would not load before that. Until then they are in libdl, which a
+/* dlsym(3) and dlerror(3) under the version that they have had since they exist: with the newer
+ * one, of glibc 2.34, the library would not load before that. Until then they are in libdl, which a
  * program may be without: then they are NULL, and tmo_scope_find() has found all there is. */
 #if defined(__GLIBC__) && defined(__x86_64__) && !defined(__ILP32__)
 #define SINCE "GLIBC_2.2.5"

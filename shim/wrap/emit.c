@@ -180,6 +180,10 @@ void tmo_emit_close_by(int fd, int number, struct tmo_slot *slot, const char *re
     if ((__atomic_fetch_or(&slot->flags, TMO_SLOT_RECORDED, __ATOMIC_RELAXED) &
          TMO_SLOT_RECORDED) != 0)
         return; /* another thread is at it */
+    if (tmo_sink_is_full(&tmo_current.sink)) {
+        tmo_sink_give_lost(&tmo_current.sink, 1);
+        return;
+    }
 
     int r = reason != NULL ? tmo_tcpinfo_get(fd, &info) : -EBADF;
     bool gone = r == -EBADF || r == -ENOTSOCK || (r < 0 && tmo_proto_is_tcp(slot->proto));

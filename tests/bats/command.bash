@@ -66,7 +66,7 @@ compile() {
     shift
     printf '#include <unistd.h>\nint main(void)\n{\n    return write(1, "ran\\n", 4) != 4;\n}\n' \
         >"$name.c"
-    "${CC:-cc}" -o "$name" "$name.c" "$@" 2>"$name.err"
+    "${TMO_CC[@]}" -o "$name" "$name.c" "$@" 2>"$name.err"
 }
 
 # place FOLDER LIBFOLDER: copies of the command and the library.

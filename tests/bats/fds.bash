@@ -66,5 +66,5 @@ shared() {
     shift 2
     SHARED=$BATS_TEST_TMPDIR/$name.so
     [[ $source == - ]] || source=$TMO_ROOT/tests/programs/$source
-    "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O1 -fPIC -shared -o "$SHARED" "$@" -x c "$source" -ldl
+    "${TMO_CC[@]}" -std=gnu11 -D_GNU_SOURCE -O1 -fPIC -shared -o "$SHARED" "$@" -x c "$source" -ldl
 }

@@ -58,7 +58,7 @@ each_fails() {
 }
 
 @test "dlsym finds nothing" {
-    "${CC:-cc}" -std=gnu11 -fPIC -shared -o "$BATS_TEST_TMPDIR/none.so" -x c - <<'SOURCE'
+    "${TMO_CC[@]}" -std=gnu11 -fPIC -shared -o "$BATS_TEST_TMPDIR/none.so" -x c - <<'SOURCE'
 void *dlsym(void *handle, const char *name)
 {
     (void)handle;

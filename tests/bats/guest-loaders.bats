@@ -219,7 +219,7 @@ END
 # instrumented FLAG…: a guest program compiled anew; sets `built`.
 instrumented() {
     built=$BATS_TEST_TMPDIR/built
-    "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -I"$TMO_ROOT" -pthread -o "$built" "$@" -ldl
+    "${TMO_CC[@]}" -std=gnu11 -D_GNU_SOURCE -I"$TMO_ROOT" -pthread -o "$built" "$@" -ldl
 }
 
 @test "in a program with AddressSanitizer, behind its library and before it" {

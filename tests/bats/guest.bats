@@ -30,7 +30,7 @@ early_program() {
     local source=$TMO_ROOT/tests/programs/early.c
 
     shared libearly early.c -DEARLY_LIBRARY
-    "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -o early "$source" -Wl,--no-as-needed "$SHARED"
+    "${TMO_CC[@]}" -std=gnu11 -D_GNU_SOURCE -o early "$source" -Wl,--no-as-needed "$SHARED"
 }
 
 # --- results, errnos, numbers ---------------------------------------------------------------------

@@ -101,7 +101,8 @@ load command
     requires readelf binutils
     requires musl-gcc musl-tools
     ! musl "$TMO_BIN" || skip "this build is for musl itself"
-    CC=musl-gcc compile musl || fail "$(<musl.err)"
+    TMO_CC=(musl-gcc)
+    compile musl || fail "$(<musl.err)"
     cmd --require-reach ./musl
     expect_status 126
     [[ $stderr == *"./musl uses the C library musl and the library is for glibc"* ]] ||

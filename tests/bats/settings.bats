@@ -392,7 +392,7 @@ print(s.getsockopt(6, 18), s.getsockopt(6, 4), s.getsockopt(1, 9))' "$PEER_PORT"
     public
     # LD_PRELOAD itself is ignored there, so the library is linked
     echo 'int main(void) { return 0; }' |
-        "${CC:-cc}" -o "$PUBLIC/linked" -x c - -x none -Wl,--no-as-needed "$PUBLIC/libsocktmo.so" \
+        "${TMO_CC[@]}" -o "$PUBLIC/linked" -x c - -x none -Wl,--no-as-needed "$PUBLIC/libsocktmo.so" \
             -Wl,-rpath,"$PUBLIC"
     mkdir -m 777 "$PUBLIC/open"
     variables=(SOCKTMO_RECV=2x "SOCKTMO_LOG=$PUBLIC/open/log" SOCKTMO_EVENTS=all)

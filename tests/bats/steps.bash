@@ -110,8 +110,10 @@ assert_timeouts() {
 assert_closes() {
     local expected found
 
-    expected=$(printf '%s\n' "$@" | sort)
-    found=$(record close '[.dir, .reason, .timeouts // 0] | join(" ")' | sort)
+    expected=$1
+    [[ $# -eq 1 ]] || expected=$(printf '%s\n' "$@" | sort)
+    found=$(jq -rsc '[.[] | select(.event == "close") | "\(.dir) \(.reason) \(.timeouts // 0)"]
+        | sort | .[]' log)
     [[ $found == "$expected" ]] || fail "the close records are: $found; not: $expected"
 }
 
@@ -121,8 +123,8 @@ side_by_side() {
     local -a pids=() failed=()
 
     shift
+    mkdir "${@%:*}"
     for word in "$@"; do
-        mkdir "${word%:*}"
         {
             cd "${word%:*}" || exit 1
             "$test" "$word"

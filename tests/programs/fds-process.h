@@ -297,7 +297,14 @@ static long do_pid(char **word, char letter)
 /* nofile, fsize or as:N; "now" is the memory that is mapped by now */
 static long do_rlimit(char **word, char letter)
 {
-    int which = word[0][0] == 'n' ? RLIMIT_NOFILE : word[0][0] == 'f' ? RLIMIT_FSIZE : RLIMIT_AS;
+#ifdef __GLIBC__
+    __rlimit_resource_t which
+#else
+    int which
+#endif
+        = word[0][0] == 'n'   ? RLIMIT_NOFILE
+          : word[0][0] == 'f' ? RLIMIT_FSIZE
+                              : RLIMIT_AS;
     struct rlimit limit;
     char pages[64];
 

@@ -210,8 +210,17 @@ static void check_pipe(void)
     while (write(ends[1], much, sizeof(much)) > 0)
         ;
     fcntl(ends[1], F_SETFL, flags);
+    CHECK(!tmo_sink_is_full(&sink));
     CHECK_EQ(say(), -EAGAIN); /* full, and blocking */
+    CHECK(tmo_sink_is_full(&sink) && sink.full_for_ms == 1);
     CHECK_EQ(tmo_sink_take_lost(&sink), 1);
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(say(), -EAGAIN);
+    CHECK(tmo_sink_is_full(&sink) && sink.full_for_ms == 64);
+    CHECK_EQ(tmo_sink_take_lost(&sink), 8);
+    for (int tries = 0; tmo_sink_is_full(&sink) && tries < 1000; tries++)
+        poll(NULL, 0, 1);
+    CHECK(!tmo_sink_is_full(&sink));
     CHECK_EQ(fcntl(ends[1], F_GETFL), flags);
     CHECK(read(ends[0], much, 8192) > 0);
     CHECK_EQ(say(), 0);

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# distcheck.sh [PLATFORM…]: builds and tests every flavour that one machine can: other compilers, C
+# libraries, classes and machines, and sanitizers. Says for each how it went, and what is lacking
+# where it cannot be built.
+#
+# What a platform runs are the tests of programs that are compiled with it; a test that needs one of
+# the system's is skipped where that is of another platform.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+declare -A needs=(
+    [clang]='clang' [asan]='gcc' [tsan]='gcc' [musl]='musl-gcc (Debian package musl-tools)'
+    [i386]='gcc -m32 (Debian package gcc-multilib)'
+    [arm64]='aarch64-linux-gnu-gcc and qemu-aarch64 (Debian packages gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user)'
+)
+declare -A flags=(
+    [clang]='CC=clang' [asan]='SAN=asan' [tsan]='SAN=tsan' [musl]='CC=musl-gcc'
+    [i386]='CC=gcc\ -m32 BUILD=build/i386' [arm64]='CC=aarch64-linux-gnu-gcc BUILD=build/arm64'
+)
+# shellcheck disable=SC2016 # evaluated later
+declare -A has=(
+    [clang]='command -v clang' [asan]='command -v gcc' [tsan]='command -v gcc'
+    [musl]='command -v musl-gcc'
+    [i386]='echo "int main(void){return 0;}" | gcc -m32 -x c -o /dev/null -'
+    [arm64]='command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64'
+)
+
+# Of all platforms, and of those whose programs are slow.
+own='accept actions closing connect eventloop lifetime luck modes recv retry send signals waits
+    guest guest-asides guest-calls guest-cancels guest-confined guest-descriptors guest-endings
+    guest-faults guest-interrupts guest-processes guest-shared guest-threads'
+threaded='guest-cancels guest-interrupts guest-shared guest-threads'
+
+tests_of() {
+    case $1 in
+    tsan) echo "${TESTS:-$threaded}" ;;
+    *) echo "${TESTS:-$own}" ;;
+    esac
+}
+
+# tried PLATFORM: builds, and runs its tests. Sets said.
+tried() {
+    local log=build/distcheck-$1.log count skipped
+    local -a make
+
+    eval "make=(make -s -j2 ${flags[$1]})"
+    if ! "${make[@]}" all programs >"$log" 2>&1; then
+        said="does not build: see $log"
+        return 1
+    fi
+    if [[ $1 == arm64 ]]; then
+        "${make[@]}" check-unit RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu' >>"$log" 2>&1 ||
+            { said="unit tests fail: see $log" && return 1; }
+        said='builds; unit tests under qemu-user'
+        return 0
+    fi
+    [[ $1 != musl && $1 != i386 ]] || export TMO_FOREIGN=1
+    "${make[@]}" check-unit >>"$log" 2>&1 || { said="unit tests fail: see $log" && return 1; }
+    "${make[@]}" check-bats "T=$(tests_of "$1" | xargs)" >>"$log" 2>&1
+    local status=$?
+    unset TMO_FOREIGN
+    count=$(grep -c '^ok ' "$log")
+    skipped=$(grep -c '^ok .* # skip' "$log")
+    said="unit tests, $((count - skipped)) tests ok, $skipped skipped"
+    if [[ $status -ne 0 ]]; then
+        said+=", $(grep -c '^not ok' "$log") not: see $log"
+        return 1
+    fi
+}
+
+mkdir -p build
+[[ $# -gt 0 ]] || set -- clang asan tsan musl i386 arm64
+failed=0
+for platform in "$@"; do
+    if [[ -z ${needs[$platform]-} ]]; then
+        echo "distcheck: no platform '$platform'; there are: ${!needs[*]}" >&2
+        exit 2
+    fi
+    if ! eval "${has[$platform]}" >/dev/null 2>&1; then
+        echo "distcheck: $platform: lacks ${needs[$platform]}"
+        failed=1
+        continue
+    fi
+    said=
+    tried "$platform" || failed=1
+    echo "distcheck: $platform: $said"
+done
+exit $failed
