@@ -128,6 +128,8 @@ static void guest_reap(const char *what, pid_t pid)
 static int guest_main(int argc, char **argv, const struct guest_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (argc == 2 && strcmp(argv[1], "--list") == 0)
+            puts(cases[i].name);
         if (argc < 2 || strcmp(cases[i].name, argv[1]) != 0)
             continue;
         guest_name = cases[i].name;
@@ -136,7 +138,9 @@ static int guest_main(int argc, char **argv, const struct guest_case *cases, siz
         printf("%s: ok\n", cases[i].name);
         return 0;
     }
-    fprintf(stderr, "usage: %s CASE, one of those at the end of its source\n", argv[0]);
+    if (argc == 2 && strcmp(argv[1], "--list") == 0)
+        return 0;
+    fprintf(stderr, "usage: %s CASE, or --list for their names\n", argv[0]);
     return 2;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/place.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
