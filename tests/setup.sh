@@ -11,8 +11,8 @@ check="$demo bats jq shellcheck clang clang-format clang-tidy strace valgrind gd
     redis-tools git openssh-client openssl default-jdk-headless msmtp tnftp whois gawk procps
     iproute2 util-linux libcap2-bin musl-tools linux-libc-dev binutils curl nodejs nginx
     redis-server libfaketime torsocks libjemalloc2"
-# the 32-bit compiler is there only where there is a 32-bit mode
-[ "$(uname -m)" != x86_64 ] || check="$check gcc-multilib"
+# The 32-bit compiler is there only where there is a 32-bit mode. Some kernels have none.
+[ "$(uname -m)" != x86_64 ] || check="$check gcc-multilib qemu-user"
 
 # some ninety clients for the matrix, 40 MB
 clients="$check wget python3-aiohttp python3-requests python3-httpx python3-psycopg2

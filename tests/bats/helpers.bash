@@ -6,8 +6,9 @@
 # the shim with a hard cut, and a look at the log that they leave.
 #
 # TMO_LIB, TMO_BIN and TMO_BUILD say what is tested; without them it is what `make` leaves in the
-# repository. With TMO_FOREIGN set the system's own programs are of another platform. They do not begin with SOCKTMO_, for the shim reports every such name it does not
-# know. TMO_PRELOAD names what must stand before the shim in LD_PRELOAD, as libasan does.
+# repository. With TMO_FOREIGN set the system's own programs are of another platform; with TMO_RUN ours
+# are, too, and it runs them. None begins with SOCKTMO_, for the shim reports every such name that it
+# does not know. TMO_PRELOAD names what must stand before the shim in LD_PRELOAD, as libasan does.
 
 bats_require_minimum_version 1.5.0
 
@@ -65,7 +66,8 @@ own() {
 peer_start() {
     local ready=
 
-    exec 7< <(exec "$TMO_BUILD/tests/peer" "$@" <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
+    # shellcheck disable=SC2086 # words
+    exec 7< <(exec ${TMO_RUN-} "$TMO_BUILD/tests/peer" "$@" <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
     PEER_PID=$!
     own "$PEER_PID"
     read -r -t 5 -u 7 ready PEER_PORT || true
@@ -115,7 +117,27 @@ bare() {
         shift
     done
     shift
-    timed env "${variables[@]}" "$@"
+    if [[ -n ${TMO_RUN-} && $1 == "$TMO_BUILD"/* ]]; then
+        emulated "$@"
+    else
+        timed env "${variables[@]}" "$@"
+    fi
+}
+
+# emulated CMD…: by the emulator TMO_RUN, which hands the environment on, but must not itself have
+# the preload.
+emulated() {
+    local variable
+    local -a its_own=() handed_on=()
+
+    for variable in "${variables[@]}"; do
+        case $variable in
+        LD_PRELOAD=*) handed_on=(-E "$variable") ;;
+        *) its_own+=("$variable") ;;
+        esac
+    done
+    # shellcheck disable=SC2086 # words
+    timed env "${its_own[@]}" $TMO_RUN "${handed_on[@]}" "$@"
 }
 
 # under [VAR=VALUE…] -- CMD…: the same under the shim.

@@ -120,7 +120,7 @@ static long say_queued(const char *what, int fd)
             memcpy(&e, CMSG_DATA(c), sizeof e);
             printf("  errno %u, origin %d, type %d, code %d, info %u\n", e.error, e.origin, e.type,
                    e.code, e.info);
-            data = e.data;
+            data = (long)e.data;
         }
     }
     return data;

@@ -19,7 +19,7 @@ struct given {
 
 static struct tmo_quiet read_of(struct given g, size_t len)
 {
-    unsigned char bytes[152] = {0};
+    unsigned char bytes[sizeof(struct tcp_info) > 152 ? sizeof(struct tcp_info) : 152] = {0};
     struct tcp_info i = {
         .tcpi_state = (uint8_t)g.state,
         .tcpi_retransmits = (uint8_t)g.retransmits,
