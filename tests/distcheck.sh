@@ -39,7 +39,7 @@ tests_of() {
     case $1 in
     tsan) echo "${TESTS:-$threaded}" ;;
     arm64) echo 'recv send' ;;
-    i386) [[ -z ${TMO_RUN-} ]] && echo "${TESTS:-$own}" || echo 'recv send' ;;
+    i386) [[ -z ${TMO_RUN-} ]] && echo "${TESTS:-$own}" || echo recv ;;
     *) echo "${TESTS:-$own}" ;;
     esac
 }
@@ -89,11 +89,11 @@ tried() {
     fi
     case $1 in
     arm64) # of TCP_INFO the emulator knows what its own headers have
-        export TMO_FOREIGN=1 TMO_RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+        export TMO_FOREIGN=$1 TMO_RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
         make+=("RUN=$TMO_RUN")
         ;;
     i386)
-        export TMO_FOREIGN=1
+        export TMO_FOREIGN=$1
         if ! build/i386/unit/word >/dev/null 2>&1; then # a kernel without 32-bit programs
             command -v qemu-i386 >/dev/null ||
                 { said='builds; this kernel runs no 32-bit programs, and there is no qemu-i386' && return 1; }
@@ -101,7 +101,7 @@ tried() {
             make+=("RUN=$TMO_RUN")
         fi
         ;;
-    musl) export TMO_FOREIGN=1 ;;
+    musl) export TMO_FOREIGN=$1 ;;
     esac
     checked "$@"
     local status=$?

@@ -89,11 +89,21 @@ struct kernel_sigaction {
     unsigned long handler, flags, rest[18];
 };
 
+/* Signals of what a thread itself does wrong, which it does not while it waits. Runtimes have
+ * handlers for them (Java, AddressSanitizer), often without SA_RESTART. */
+static bool is_of_a_fault(int signal)
+{
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
+           signal == SIGTRAP || signal == SIGSYS;
+}
+
 bool tmo_judge_may_restart(void)
 {
     for (int signal = 1; signal <= 64; signal++) {
         struct kernel_sigaction action = {.handler = 0};
         if (signal >= 32 && signal <= 34) /* of the C library itself, for threads */
+            continue;
+        if (is_of_a_fault(signal))
             continue;
         if (TMO_RAW4(SYS_rt_sigaction, signal, 0, &action, 8) < 0 || action.handler <= 1)
             continue; /* SIG_DFL, SIG_IGN */

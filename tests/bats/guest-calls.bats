@@ -26,6 +26,7 @@ calls() {
 }
 
 @test "a send from a buffer that is there only in part" {
+    not_on musl "its sendmmsg changes errno"
     calls half_a_buffer
 }
 
@@ -76,6 +77,7 @@ calls() {
 }
 
 @test "addresses by every length, from and to everywhere" {
+    [[ -z $TMO_PRELOAD ]] || skip "the sanitizer reads the arguments itself"
     calls addresses
 }
 
@@ -88,6 +90,7 @@ calls() {
 }
 
 @test "the calls under syscall(2), with bad arguments" {
+    not_on musl "its accept4 calls accept where the kernel refuses the flags"
     calls raw
 }
 

@@ -6,7 +6,7 @@
 # the shim with a hard cut, and a look at the log that they leave.
 #
 # TMO_LIB, TMO_BIN and TMO_BUILD say what is tested; without them it is what `make` leaves in the
-# repository. With TMO_FOREIGN set the system's own programs are of another platform; with TMO_RUN ours
+# repository. TMO_FOREIGN is the platform, if the system's own programs are of another; with TMO_RUN ours
 # are, too, and it runs them. None begins with SOCKTMO_, for the shim reports every such name that it
 # does not know. TMO_PRELOAD names what must stand before the shim in LD_PRELOAD, as libasan does.
 
@@ -207,6 +207,11 @@ assert_records() {
 
     count=$(records "$1")
     [[ $count -eq $2 ]] || fail "$count records of '$1', not $2"
+}
+
+# not_on PLATFORM WHY
+not_on() {
+    [[ ${TMO_FOREIGN-} != "$1" ]] || skip "$2"
 }
 
 # requires CMD [PACKAGE]: skips the test where a program is not installed.

@@ -101,6 +101,7 @@ load command
     requires readelf binutils
     requires musl-gcc musl-tools
     ! musl "$TMO_BIN" || skip "this build is for musl itself"
+    # shellcheck disable=SC2034 # compile uses it
     TMO_CC=(musl-gcc)
     compile musl || fail "$(<musl.err)"
     cmd --require-reach ./musl

@@ -15,6 +15,7 @@ RECEIVING=(
     sys_recvmsg:recvmsg sys_recvmmsg:recvmmsg sys_splice_in:splice __read_chk:read
     __recv_chk:recv __recvfrom_chk:recvfrom
 )
+without_those_lacking RECEIVING
 
 @test "bare, a recv from a silent peer hangs" {
     peer_start silent
@@ -76,6 +77,14 @@ receive_slowly() {
     peer_start drip --every 150 --text abc
     limits RECV=300ms
     side_by_side receive_slowly recv recvfrom recvmsg sys_recvfrom sys_recvmsg
+}
+
+@test "so it does in a program that handles its own faults" {
+    peer_start drip --every 150 --text abc
+    limits RECV=300ms
+    steps handler:segv:plain connect:"$PEER_PORT" recv:9:waitall
+    expect 'handler 0 -' 'connect 0 -' 'recv 9 - abcabcabc @1000-2500'
+    assert_records timeout 0
 }
 
 @test "MSG_WAITALL from a peer that stops half-way gives the part, then this direction fails" {

@@ -105,7 +105,7 @@ static long since_ms(const struct timespec *start)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return ((now.tv_sec - start->tv_sec) * 1000000000L + now.tv_nsec - start->tv_nsec) / 1000000;
+    return (long)(now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000;
 }
 
 static int number(const char *word, int otherwise)

@@ -50,7 +50,8 @@ static const struct word poll_words[] = {
 };
 
 static const struct word signal_words[] = {
-    {"usr1", SIGUSR1}, {"usr2", SIGUSR2}, {"stop", SIGSTOP}, {"pipe", SIGPIPE}, {NULL, 0},
+    {"usr1", SIGUSR1}, {"usr2", SIGUSR2}, {"stop", SIGSTOP},
+    {"pipe", SIGPIPE}, {"segv", SIGSEGV}, {NULL, 0},
 };
 
 static const struct word family_words[] = {
