@@ -27,9 +27,9 @@ int tmo_judge_moved(int fd, enum tmo_way way, uint64_t bytes);
 bool tmo_judge_failed(int fd, int revents, enum tmo_way way);
 
 /* Whether a wait that a signal interrupted may go on, because no handler is installed that lacks
- * SA_RESTART, but for faults of a thread's own. The kernel does not restart socket calls that have a timeout (signal(7)), so that a
- * wait which would have gone on bare comes back with EINTR; whose signal it was is not told.
- * 12 us. */
+ * SA_RESTART, but for faults of a thread's own. The kernel does not restart socket calls that have
+ * a timeout (signal(7)), so that a wait which would have gone on bare comes back with EINTR; whose
+ * signal it was is not told. 12 us. */
 bool tmo_judge_may_restart(void);
 
 /* The slack of the kernel's clock for socket timeouts and TCP_INFO, in ns: two ticks at HZ=100. */
