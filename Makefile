@@ -237,7 +237,7 @@ SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh
 
 lint: all
 	clang-format --dry-run -Werror $(C_FILES)
-	clang-tidy --quiet $(TIDY) -- $(BASE) 2>/dev/null
+	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
 	shellcheck $(SCRIPTS)
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)

@@ -27,7 +27,7 @@ struct tmo_sink {
     uint32_t looked_s; /* FILE: when its name was last compared with what is open, monotonic */
     bool limited;      /* RLIMIT_FSIZE is set: SIGXFSZ must be held back */
     uint32_t full_ms;  /* its reader did not keep up: when it is tried again, monotonic; 0 = now */
-    uint32_t full_for_ms; /* how long it was left alone */
+    uint32_t full_for_ms;     /* how long it was left alone */
     char path[TMO_SINK_PATH]; /* FILE: with %p and %c filled in; UNIX: of the socket */
     char program[256];
 };
@@ -44,8 +44,8 @@ int tmo_sink_start(struct tmo_sink *sink, const char *text, pid_t pid, const cha
  * counts as lost. */
 int tmo_sink_write(struct tmo_sink *sink, const char *line, size_t len);
 
-/* Whether a moment ago there was no room, since nobody reads: then a record need not be put together
- * to be lost. It is tried again 1 ms later, then 2, up to 64. */
+/* Whether a moment ago there was no room, since nobody reads: then a record need not be put
+ * together to be lost. It is tried again 1 ms later, then 2, up to 64. */
 bool tmo_sink_is_full(const struct tmo_sink *sink);
 
 /* How many were lost and not told yet; they are then taken as told. */

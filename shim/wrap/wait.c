@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A page that no program has: the last but one. */
-#define NO_PAGE ((uintptr_t)0 - 2 * TMO_WAIT_PAGE)
+#define NO_PAGE (UINTPTR_MAX - 2 * (uintptr_t)TMO_WAIT_PAGE + 1)
 
 __thread struct tmo_wait_thread tmo_wait_thread = {.word_pages = {NO_PAGE, NO_PAGE, NO_PAGE}};
 

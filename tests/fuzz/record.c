@@ -2,8 +2,9 @@
  * Fuzzing of report/record and all below it, for libFuzzer: whatever a peer, a path or a program's
  * name has in it, a record is one line, and what is in it stays in its quotes.
  *
- * The input: a byte for the kind of event and the format, a length, a program's name, then the local
- * and the peer's address, and TCP_INFO is what is left. A text ends at its length, not at a NUL.
+ * The input: a byte for the kind of event and the format, a length, a program's name, then the
+ * local and the peer's address, and TCP_INFO is what is left. A text ends at its length, not at a
+ * NUL.
  */
 #include "config/load.h"
 #include "shim/report/record.h"

@@ -38,7 +38,8 @@ int main(void)
 
     CHECK(tmo_scope_find(&scope, "no_such_name_anywhere") == NULL);
     CHECK(tmo_scope_find(&scope, "") == NULL);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they have one of their own */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they have one of their own  \
+                                                                     */
     CHECK(tmo_scope_find(&scope, "memcpy") == NULL); /* chosen at run time: not just a function */
 #endif
     CHECK(tmo_scope_find(&scope, "environ") == NULL); /* no function */
