@@ -171,7 +171,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $< $(ARCHIVE) -ldl
 
-programs: $(TEST_BIN) $(EX_BIN)
+# ONLY='tests/peer guest/calls' some of them
+ONLY     =
+programs: $(if $(ONLY),$(ONLY:%=$(BUILD)/%),$(TEST_BIN) $(EX_BIN))
 units: $(UNIT_BIN)
 
 $(BUILD)/bench/ops: $(call obj,$(BENCH_OPS))
@@ -252,11 +254,16 @@ format:
 
 # Each target for its share of FUZZ_S, from the seeds of tests/fuzz/NAME and what it found before.
 FUZZERS  = config record
-FUZZ_SAN = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(ARCHIVE_SRC) $(STAMP)
+FUZZ_SAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DTMO_START_FILES
+FUZZ_CC  = clang $(filter-out -MMD -MP,$(BASE)) $(FUZZ_SAN)
+FUZZ_OBJ = $(ARCHIVE_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
+.SECONDARY: $(FUZZ_OBJ)
+$(BUILD)/fuzz/obj/%.o: %.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,FUZZ $@)$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 	@mkdir -p $(BUILD)/fuzz/corpus/$*
-	$(call say,FUZZ $@)clang $(filter-out -MMD -MP,$(BASE)) $(FUZZ_SAN) -DTMO_START_FILES -o $@ \
-	    $< $(ARCHIVE_SRC) -ldl
+	$(call say,FUZZ $@)$(FUZZ_CC) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) -ldl
 
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@for name in $(FUZZERS); do \

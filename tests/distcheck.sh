@@ -5,6 +5,8 @@
 # libraries, classes and machines, and sanitizers. Says for each how it went, and what is lacking
 # where it cannot be built.
 #
+# TESTS='recv guest-calls' names some .bats files, and only what they need is then built.
+#
 # What a platform runs are the tests of programs that are compiled with it; a test that needs one of
 # the system's is skipped where that is of another platform.
 set -uo pipefail
@@ -44,6 +46,16 @@ tests_of() {
     esac
 }
 
+# needed: the programs that TESTS run.
+needed() {
+    local name
+
+    printf 'tests/peer tests/steps tests/waits'
+    for name in $TESTS; do
+        [[ $name != guest-* ]] || printf ' guest/%s' "${name#guest-}"
+    done
+}
+
 # memchecked LOG: cases of the torture programs, one at a time under valgrind's memcheck, which slows
 # them too much for their own bounds of time: what counts is that no error has the library in its
 # stack. Bad pointers in system calls are the programs' own. Sets said.
@@ -79,6 +91,7 @@ tried() {
     local -a make
 
     eval "make=(make -s -j2 ${flags[$1]})"
+    [[ -z ${TESTS-} ]] || make+=("ONLY=$(needed)")
     if ! "${make[@]}" all programs units >"$log" 2>&1; then
         said="does not build: see $log"
         return 1
