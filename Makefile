@@ -7,14 +7,14 @@
 #                 them, JOBS=N cells at a time
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
 # make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
-# make fuzz       libFuzzer on the settings, FUZZ_S seconds
+# make fuzz       libFuzzer on the settings and the records, FUZZ_S seconds in all
 # make distcheck  other compilers, C libraries, machines, sanitizers; P='musl i386' some of them
 # make soak       a server and clients that fork and are killed, SOAK_S seconds; then the books
-# make install    DESTDIR= PREFIX=/usr/local; `make uninstall` leaves nothing
 # make coverage   lines and branches that the tests reach, with those that they do not
+# make install    DESTDIR= PREFIX=/usr/local; `make uninstall` leaves nothing
 #
-# SAN=asan|ubsan|tsan|cov builds and tests that flavour, CC=clang|musl-gcc another compiler; V=1 shows
-# the commands. All output goes to build/, or to BUILD.
+# SAN=asan|ubsan|tsan|cov builds and tests that flavour, CC=clang|musl-gcc another compiler; V=1
+# shows the commands. All output goes to build/, or to BUILD.
 
 # --- configuration --------------------------------------------------------------------------------
 
@@ -87,8 +87,8 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all links programs units demo check check-unit check-bats check-source check-clients distcheck lint fuzz soak coverage bench install \
-        uninstall clean format FORCE
+.PHONY: all links programs units demo check check-unit check-bats check-source check-clients \
+        distcheck lint fuzz soak coverage bench install uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) links
 
@@ -231,9 +231,11 @@ check-clients: all programs
 # --- lint, fuzz, bench ----------------------------------------------------------------------------
 
 C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
-           tests/fuzz/*.c tests/soak/*.c tests/programs/*.[ch] tests/guest/*.[ch] examples/*.c bench/*.[ch])
+           tests/fuzz/*.c tests/soak/*.c tests/programs/*.[ch] tests/guest/*.[ch] examples/*.c \
+           bench/*.[ch])
 TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
-SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh examples/demo.sh examples/init/legacy-daemon .ci/run \
+SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh examples/demo.sh \
+           examples/init/legacy-daemon .ci/run \
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
            tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
 

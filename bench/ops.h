@@ -14,8 +14,7 @@ struct op {
     /* Which bounds hold; run.sh has the numbers:
      *   foreign, ours, fails    data calls, by the kind of descriptor and how they come out
      *   iov, mmsg               data calls with an iovec or an mmsghdr
-     *   wait, unwatched         poll, epoll_wait and kin, on TCP or in a process without
-     *   selwait, selunwatched   the same of select and pselect
+     *   wait, unwatched         poll, select, epoll_wait and kin, on TCP or in a process without
      *   fcntl
      *   connecting, accepted, listening, other    from socket to established
      *   close-ours, close-other

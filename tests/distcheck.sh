@@ -87,11 +87,11 @@ memchecked() {
 
 # tried PLATFORM: builds, and runs its tests. Sets said.
 tried() {
-    local log=build/distcheck-$1.log count skipped
+    local log=build/distcheck-$1.log
     local -a make
 
     eval "make=(make -s -j2 ${flags[$1]})"
-    [[ -z ${TESTS-} ]] || make+=("ONLY=$(needed)")
+    [[ -z ${TESTS-} || $1 == memcheck ]] || make+=("ONLY=$(needed)")
     if ! "${make[@]}" all programs units >"$log" 2>&1; then
         said="does not build: see $log"
         return 1
@@ -130,7 +130,7 @@ checked() {
     "${make[@]}" check-unit ${units:+"$units"} >>"$log" 2>&1 ||
         { said="unit tests fail: see $log" && return 1; }
     "${make[@]}" check-bats "T=$(tests_of "$1" | xargs)" >>"$log" 2>&1
-    local status=$?
+    local status=$? count skipped
     count=$(grep -c '^ok ' "$log")
     skipped=$(grep -c '^ok .* # skip' "$log")
     said="unit tests, $((count - skipped)) tests ok, $skipped skipped"

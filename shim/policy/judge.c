@@ -7,7 +7,6 @@
 #include "shim/sys/raw.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

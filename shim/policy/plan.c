@@ -32,12 +32,12 @@ static uint32_t pause_ms(int64_t recv_ns)
 }
 
 /* A wait that ends within that costs no system call more. Of eight such, one upon the other, seven
- * are not looked at (wrap/wait.h): even so nobody is to be late by more than a fourth of a limit.
- */
+ * are not looked at, and a look is TMO_WAIT_LOOK_MS after the last one (wrap/wait.h): so a limit of
+ * 200 ms or more is late by no more than the tenth of it and 50 ms that are promised. */
 static uint32_t slice_ms(int64_t shortest_ns)
 {
-    int64_t ms = tmo_ns_to_ms(shortest_ns) / 32;
-    return ms < 1 ? 1 : ms < 13 ? (uint32_t)ms : 13;
+    int64_t ms = tmo_ns_to_ms(shortest_ns) / 64;
+    return ms < 1 ? 1 : ms < 6 ? (uint32_t)ms : 6;
 }
 
 void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)

@@ -241,7 +241,8 @@ static uint32_t now_ms(void)
 bool tmo_sink_is_full(const struct tmo_sink *sink)
 {
     uint32_t until_ms = __atomic_load_n(&sink->full_ms, __ATOMIC_RELAXED);
-    return until_ms != 0 && (int32_t)(until_ms - now_ms()) > 0;
+    /* Not just a sign: a time of long ago is in the future again when 32 bits have gone round. */
+    return until_ms != 0 && until_ms - now_ms() - 1 <= FULL_MAX_MS;
 }
 
 /* Two threads at once leave it alone for twice as long, or half. */

@@ -85,7 +85,9 @@ int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t le
     if (level == SOL_SOCKET && timeo_way(name) >= 0) {
         follow_timeo(fd, slot, (enum tmo_way)timeo_way(name), is_negative(name, value));
     } else if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
-        tmo_slot_change(slot, TMO_SLOT_LOWAT, *(const int *)value != 1 ? TMO_SLOT_LOWAT : 0);
+        int bytes; /* 0 is 1, and below 0 the most (net/core/sock.c) */
+        memcpy(&bytes, value, sizeof(bytes));
+        tmo_slot_change(slot, TMO_SLOT_LOWAT, bytes != 0 && bytes != 1 ? TMO_SLOT_LOWAT : 0);
     } else if (level == SOL_SOCKET && name == SO_LINGER) {
         tmo_apply_linger(fd, &tmo_current.plan);
     } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {

@@ -2,17 +2,19 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # helpers.bash sets it
 #
-# For the tests that run the programs of tests/guest, loaded after helpers and steps.
+# For the tests that run the programs of tests/guest, and waits of tests/programs, loaded after
+# helpers and steps.
 
 # Limits that no case is as long as; a log; every kind of socket: as much as there can be in the way.
 NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_ACCEPT=60s SOCKTMO_LINGER=60s SOCKTMO_IDLE=60s
     SOCKTMO_TOTAL=300s SOCKTMO_PROTO=all SOCKTMO_EVENTS=all)
 
 # agree PROGRAM CASE [SETTING=VALUE…]: bare, under the library without settings, and with limits,
-# all at once: all say the same and end well. The logs of the last are left in with_limits/log.
+# all at once: all say the same and end well. The log of the last is left in with_limits/log.
 agree() {
     local so
 
+    rm -rf without_library without_settings with_limits
     AGREE_PROGRAM=$1 AGREE_CASE=$2 AGREE_MORE=("${@:3}")
     side_by_side agree_so without_library without_settings with_limits
     for so in without_settings with_limits; do
@@ -20,12 +22,14 @@ agree() {
             fail "$2 says otherwise $so: $(head -n 20 differs)"
     done
     [[ $(tail -n 1 without_library/said) == "$2: ok" ]] || fail "$2 was not done"
+    grep -q '"event":"start"' with_limits/log || fail "the library was not there"
 }
 
 # agree_so HOW: in a folder of its own.
 agree_so() {
     local program=$TMO_BUILD/guest/$AGREE_PROGRAM
 
+    [[ -e $program ]] || program=$TMO_BUILD/tests/$AGREE_PROGRAM
     case $1 in
     without_library) bare -- "$program" "$AGREE_CASE" ;;
     without_settings) under -- "$program" "$AGREE_CASE" ;;

@@ -97,7 +97,6 @@ same_said() {
     [[ -z $TMO_PRELOAD ]] || skip "sanitizers refuse RTLD_DEEPBIND"
     plug
     agree loaders opened_deep
-    rm -r without_library without_settings with_limits
     agree loaders opened_deep SOCKTMO_IDLE=off SOCKTMO_TOTAL=off
 }
 
@@ -105,7 +104,6 @@ same_said() {
     [[ -z $TMO_PRELOAD ]] || skip "sanitizers do not know dlmopen"
     plug
     agree loaders opened_apart
-    rm -r without_library without_settings with_limits
     agree loaders opened_apart SOCKTMO_IDLE=off SOCKTMO_TOTAL=off
 }
 

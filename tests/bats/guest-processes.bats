@@ -28,7 +28,6 @@ load agree
 @test "clone with the parent's descriptors: what the child made of them is what the parent has" {
     agree processes clones_files
     # with nothing in the way but the kernel's timeouts
-    rm -r without_library without_settings with_limits
     agree processes clones_files SOCKTMO_IDLE=off SOCKTMO_TOTAL=off
 }
 

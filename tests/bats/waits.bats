@@ -9,32 +9,11 @@
 
 load helpers
 load steps
+load agree
 
-NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_IDLE=60s SOCKTMO_TOTAL=300s)
-
-# waits CASE: bare, under the library without settings, and with limits, all at once.
+# waits CASE
 waits() {
-    local so
-
-    CASE=$1
-    side_by_side waits_so without_library without_settings with_limits
-    for so in without_settings with_limits; do
-        diff without_library/said "$so/said" >differs ||
-            fail "$1 says otherwise $so: $(head -n 20 differs)"
-    done
-    [[ $(tail -n 1 without_library/said) == "$1: ok" ]] || fail "$1 was not done"
-    rm -r without_library without_settings with_limits
-}
-
-# waits_so HOW: in a folder of its own.
-waits_so() {
-    case $1 in
-    without_library) bare -- "$TMO_BUILD/tests/waits" "$CASE" ;;
-    without_settings) under -- "$TMO_BUILD/tests/waits" "$CASE" ;;
-    with_limits) under "${NEVER_HIT[@]}" -- "$TMO_BUILD/tests/waits" "$CASE" ;;
-    esac
-    [[ $status -eq 0 ]] || fail "$CASE $1: status $status"
-    printf '%s\n' "$output" >said
+    agree waits "$1"
 }
 
 @test "a wait for what does not come lasts as long as it is to, whichever call it is" {
