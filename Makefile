@@ -36,7 +36,7 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototyp
 SAN_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 SAN_tsan = -fsanitize=thread
-SAN_cov  = --coverage -DTMO_COVERAGE
+SAN_cov  = --coverage -fprofile-update=atomic -DTMO_COVERAGE
 SANFLAGS = $(SAN_$(SAN)) $(if $(SAN),-DTMO_START_FILES)
 # No fortified names among our imports, no builtin that becomes a call to a name we wrap.
 BASE     = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -I. -MMD -MP
@@ -286,10 +286,11 @@ soak: $(LIBRARY) $(BUILD)/soak
 # What is counted when a program ends by itself; in one that is killed or executes another it is not.
 COVERED  = gcovr --root . --object-directory $(BUILD)/cov --filter 'shim/' --filter 'config/' \
            --exclude-unreachable-branches --exclude-throw-branches
+COVERAGE = $(MAKE) SAN=cov CFLAGS='-O0 -g'
 coverage:
-	$(MAKE) SAN=cov all programs
+	$(COVERAGE) all programs
 	find $(BUILD)/cov -name '*.gcda' -delete
-	-$(MAKE) SAN=cov check
+	-$(COVERAGE) check
 	$(COVERED) --print-summary --txt $(BUILD)/coverage.txt
 	cat $(BUILD)/coverage.txt
 

@@ -79,7 +79,7 @@ variables() { # VARIANT
             echo "$setting"
         done
         [ "$1" != logged ] || echo "SOCKTMO_LOG=$log"
-        [ "$1" != unread ] || echo "SOCKTMO_LOG=fd:9"
+        [ "$1" != unread ] || echo "SOCKTMO_LOG=$work/unread"
         ;;
     esac
 }
