@@ -205,7 +205,8 @@ static void __attribute__((constructor(101))) start(void)
     if (problems > 0 || !log_is_good)
         complain(envp, hash, log_is_good ? NULL : &log_fault);
     if (tmo_config_active(&now->cfg)) {
-        tmo_plan_make(&now->cfg, &now->plan);
+        tmo_plan_make(now->cfg.value, &now->plan);
+        tmo_wide_add(&now->wide, &now->plan);
         now->active = true;
         (void)pthread_atfork(NULL, tmo_fork_parent, tmo_fork_child);
         if (tmo_wants(TMO_EVENT_START)) {

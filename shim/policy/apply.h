@@ -52,8 +52,7 @@ static inline unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot,
                                        const struct tmo_plan *plan, enum tmo_way way, bool always)
 {
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[way],
-                                   tmo_slot_unpack_timeo(slot->app_timeo[way]), &ours);
+    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[way], tmo_slot_app_us(slot, way), &ours);
     int r = ours || always ? tmo_apply_timeo(fd, way, us) : 0;
     return ours && r == 0 ? tmo_apply_flag(way) : 0;
 }

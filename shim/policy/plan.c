@@ -4,6 +4,9 @@
 #include "shim/policy/plan.h"
 #include "config/duration.h"
 
+#include "shim/sys/raw.h"
+
+#include <errno.h>
 #include <limits.h>
 
 static unsigned protos_of(int64_t list)
@@ -40,9 +43,8 @@ static uint32_t slice_ms(int64_t shortest_ns)
     return ms < 1 ? 1 : ms < 6 ? (uint32_t)ms : 6;
 }
 
-void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
+void tmo_plan_make(const int64_t *value, struct tmo_plan *ret)
 {
-    const int64_t *value = cfg->value;
     int64_t user_ms = tmo_ns_to_ms(value[TMO_SET_USER_TIMEOUT]);
     int64_t recv = value[TMO_SET_RECV], send = value[TMO_SET_SEND];
     int64_t deadline = first_of(value[TMO_SET_IDLE], value[TMO_SET_TOTAL]);
@@ -61,9 +63,6 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .watches = any != 0 && value[TMO_SET_NONBLOCK] != 0,
         .answer = value[TMO_SET_AWAIT] == TMO_AWAIT_ANSWER,
         .shortest_ns = any,
-        .slice_ms = slice_ms(any),
-        .slice_ns = slice_ms(any) * TMO_NS_PER_MS,
-        .slice_us = (long)slice_ms(any) * 1000,
         .pause_ms = pause_ms(recv),
         .options = value[TMO_SET_KEEPALIVE] != 0 || user_ms != 0,
         .mode = (enum tmo_mode)value[TMO_SET_MODE],
@@ -73,4 +72,36 @@ void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret)
         .keepalive = tmo_keepalive_unpack(value[TMO_SET_KEEPALIVE]),
         .user_timeout_ms = user_ms < INT_MAX ? (unsigned)user_ms : INT_MAX,
     };
+}
+
+void tmo_wide_add(struct tmo_wide *wide, const struct tmo_plan *plan)
+{
+    int64_t shortest = first_of(wide->shortest_ns, plan->shortest_ns);
+    uint32_t ms = slice_ms(shortest);
+    __atomic_store_n(&wide->slice_ms, ms, __ATOMIC_RELAXED);
+    __atomic_store_n(&wide->slice_ns, ms * TMO_NS_PER_MS, __ATOMIC_RELAXED);
+    __atomic_store_n(&wide->slice_us, (long)ms * 1000, __ATOMIC_RELAXED);
+    __atomic_store_n(&wide->shortest_ns, shortest, __ATOMIC_RELAXED);
+    if (plan->pause_ms > wide->pause_ms)
+        __atomic_store_n(&wide->pause_ms, plan->pause_ms, __ATOMIC_RELAXED);
+    if (plan->deadlines)
+        __atomic_store_n(&wide->deadlines, true, __ATOMIC_RELAXED);
+    if (plan->watches)
+        __atomic_store_n(&wide->watches, true, __ATOMIC_RELAXED);
+}
+
+TMO_SPARSE struct tmo_plan *tmo_plan_blocks[TMO_PLANS / TMO_PLAN_BLOCK];
+
+int tmo_plan_keep(const struct tmo_plan *plan)
+{
+    static unsigned kept = 1; /* number 0 is the start's */
+    if (kept == TMO_PLANS)
+        return -ENOSPC;
+    struct tmo_plan **block = &tmo_plan_blocks[kept / TMO_PLAN_BLOCK];
+    if (*block == NULL)
+        *block = tmo_raw_map(TMO_PLAN_BLOCK * sizeof(**block));
+    if (*block == NULL)
+        return -ENOMEM;
+    (*block)[kept % TMO_PLAN_BLOCK] = *plan;
+    return (int)kept++;
 }

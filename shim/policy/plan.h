@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What is to be done with a socket: the settings, read once and put into the kernel's units.
- * Layer: policy. Pure; signal-safe.
+ * What is to be done with a socket: settings, put into the kernel's units. Most processes have one
+ * plan; each rule (config/rules.h) has one of its own, and a socket the number of its own.
+ * Layer: policy. Signal-safe.
  */
 #ifndef TMO_POLICY_PLAN_H
 #define TMO_POLICY_PLAN_H
@@ -21,21 +22,48 @@ struct tmo_plan {
     bool watches;                  /* waits by poll, select and epoll are bounded */
     bool answer;                   /* ... by recv only while an answer is owed */
     int64_t shortest_ns;           /* of all limits but accept's; 0 = there is none */
-    uint32_t slice_ms;             /* how long such a wait may last before we look */
-    int64_t slice_ns;              /* the same */
-    long slice_us;
-    uint32_t pause_ms; /* a longer one between two waits is not waiting */
-    bool options;      /* anything to be set beside the timeouts */
+    uint32_t pause_ms;             /* a longer one between two waits is not waiting */
+    bool options;                  /* anything to be set beside the timeouts */
     enum tmo_mode mode;
     enum tmo_action action;
     int error;       /* errno that the program is told; 0 = what the kernel gave */
     unsigned protos; /* one bit per enum tmo_proto */
     struct tmo_keepalive keepalive;
     unsigned user_timeout_ms; /* 0 = off */
+    const char *rule;         /* its name, for records; NULL: no rule, the general settings */
 };
 
-/* Makes the plan that CFG asks for. */
-void tmo_plan_make(const struct tmo_config *cfg, struct tmo_plan *ret);
+/* Makes the plan that the values VALUE (TMO_SETTINGS of them, by type as settings.def says) ask
+ * for. */
+void tmo_plan_make(const int64_t *value, struct tmo_plan *ret);
+
+/* What holds for waits on many sockets at once, of whatever plans. */
+struct tmo_wide {
+    bool watches, deadlines; /* those of any plan */
+    int64_t shortest_ns;     /* 0 = there is none */
+    uint32_t slice_ms;       /* how long a wait may last before we look */
+    int64_t slice_ns;        /* the same */
+    long slice_us;
+    uint32_t pause_ms; /* the longest */
+};
+
+/* Counts PLAN in. Other threads may read WIDE meanwhile. */
+void tmo_wide_add(struct tmo_wide *wide, const struct tmo_plan *plan);
+
+/* The plans beside the general one of the start, which has number 0: by number / TMO_PLAN_BLOCK,
+ * then the rest. They stay for ever, as sockets keep theirs when others are read. */
+#define TMO_PLAN_BLOCK 256
+#define TMO_PLANS      65536
+extern struct tmo_plan *tmo_plan_blocks[TMO_PLANS / TMO_PLAN_BLOCK]
+    __attribute__((visibility("hidden")));
+
+static inline const struct tmo_plan *tmo_plan_numbered(unsigned number)
+{
+    return &tmo_plan_blocks[number / TMO_PLAN_BLOCK][number % TMO_PLAN_BLOCK];
+}
+
+/* Keeps a copy of PLAN. Returns its number, or -ENOSPC, -ENOMEM. By one thread at a time. */
+int tmo_plan_keep(const struct tmo_plan *plan);
 
 /* Whether sockets of PROTO are ours. */
 static inline int tmo_plan_covers(const struct tmo_plan *plan, enum tmo_proto proto)

@@ -55,9 +55,11 @@ enum {
 struct tmo_slot {
     uint32_t born_low_us; /* monotonic, in 48 bits: when it was opened or taken up */
     uint16_t born_high_us;
-    uint16_t generation;   /* how often the slot has been given out: who waits sees a new owner */
-    uint32_t connect_us;   /* how long connect took; 0 = unknown */
-    uint32_t app_timeo[2]; /* the program's own SO_RCVTIMEO, SO_SNDTIMEO, packed; 0 = none set */
+    uint16_t generation; /* how often the slot has been given out: who waits sees a new owner */
+    uint32_t connect_us; /* how long connect took; 0 = unknown */
+    uint16_t app_low[2]; /* the program's own SO_RCVTIMEO, SO_SNDTIMEO: tmo_slot_app_us() */
+    uint8_t app_high[2];
+    uint16_t plan; /* number of the plan that holds for it: policy/plan.h */
     union {
         uint8_t peer6[16]; /* a scope stands in bytes 2 to 5 of a link-local one: tmo_made_peer() */
         uint32_t peer4;    /* network order */
@@ -125,24 +127,66 @@ static inline void tmo_slot_lower(struct tmo_slot *slot, unsigned flags)
     tmo_slot_change(slot, flags, 0);
 }
 
-/* A packed timeout of a program that set negative seconds: the socket never waits. */
-#define TMO_SLOT_NEVER_WAITS UINT32_MAX
+/* The program's own timeout in 24 bits: 22 of a number, above them its unit. Exact for what kernels
+ * show at HZ 100, 250, 300 and 1000 (net/core/sock.c, sock_get_timeout). */
+#define TMO_SLOT_NEVER_WAITS (-1) /* it set negative seconds: the socket never waits */
 
-/* A socket timeout in 32 bits: microseconds up to 35 minutes, above that milliseconds, marked by
- * the top bit. Exact for what kernels return at HZ 100, 250, 300 and 1000. */
+enum { TMO_APP_MS, TMO_APP_TICKS, TMO_APP_S, TMO_APP_NEVER }; /* a tick is 1/300 s */
+
+static inline int64_t tmo_slot_of_ticks(int64_t ticks)
+{
+    return ticks / 300 * 1000000 + ticks % 300 * 1000000 / 300;
+}
+
+/* The 24 bits for US microseconds, or TMO_SLOT_NEVER_WAITS; 0 = none. */
 static inline uint32_t tmo_slot_pack_timeo(int64_t us)
 {
-    if (us < INT64_C(1) << 31)
-        return (uint32_t)us;
-    int64_t ms = us / 1000;
-    return 1u << 31 | (ms < (INT64_C(1) << 31) - 2 ? (uint32_t)ms : (1u << 31) - 2);
+    const int64_t most = (1 << 22) - 1;
+    int64_t ticks = (us / 1000000) * 300 + (us % 1000000 * 300 + 999999) / 1000000;
+    int64_t ms = us / 1000 + (us % 1000 != 0), s = us / 1000000 + (us % 1000000 != 0);
+    if (us < 0)
+        return TMO_APP_NEVER << 22;
+    if (ms <= most && us % 1000 == 0)
+        return (uint32_t)ms;
+    if (ticks <= most && tmo_slot_of_ticks(ticks) == us)
+        return (uint32_t)(TMO_APP_TICKS << 22 | ticks);
+    return ms <= most ? (uint32_t)ms : (uint32_t)(TMO_APP_S << 22 | (s < most ? s : most));
 }
 
 static inline int64_t tmo_slot_unpack_timeo(uint32_t packed)
 {
-    if (packed == TMO_SLOT_NEVER_WAITS)
-        return -1;
-    return packed >> 31 ? (int64_t)(packed & ~(1u << 31)) * 1000 : (int64_t)packed;
+    int64_t number = packed & ((1 << 22) - 1);
+    switch (packed >> 22) {
+    case TMO_APP_MS:
+        return number * 1000;
+    case TMO_APP_TICKS:
+        return tmo_slot_of_ticks(number);
+    case TMO_APP_S:
+        return number * 1000000;
+    default:
+        return TMO_SLOT_NEVER_WAITS;
+    }
+}
+
+/* Whether the program set a timeout of its own for WAY: 0 is recv, 1 send. */
+static inline int tmo_slot_has_app(const struct tmo_slot *slot, int way)
+{
+    return (slot->app_low[way] | slot->app_high[way]) != 0;
+}
+
+/* That timeout in us, or TMO_SLOT_NEVER_WAITS; 0 = none. */
+static inline int64_t tmo_slot_app_us(const struct tmo_slot *slot, int way)
+{
+    if (!tmo_slot_has_app(slot, way))
+        return 0;
+    return tmo_slot_unpack_timeo((uint32_t)slot->app_high[way] << 16 | slot->app_low[way]);
+}
+
+static inline void tmo_slot_set_app_us(struct tmo_slot *slot, int way, int64_t us)
+{
+    uint32_t packed = us != 0 ? tmo_slot_pack_timeo(us) : 0;
+    slot->app_low[way] = (uint16_t)packed;
+    slot->app_high[way] = (uint8_t)(packed >> 16);
 }
 
 /* Whether PROTO delivers a stream, whose place matters. */

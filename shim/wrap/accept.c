@@ -23,10 +23,10 @@ int wrap_listen(int fd, int backlog)
     if (slot == NULL)
         return tmo_real.listen(fd, backlog);
     if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
-        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
+        tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false);
     int r = tmo_real.listen(fd, backlog);
     if (r != 0 && slot->dir == TMO_DIR_NONE && (tmo_slot_flags(slot) & TMO_SLOT_TIMED_SEND) != 0) {
-        int64_t us = tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]);
+        int64_t us = tmo_slot_app_us(slot, TMO_SEND);
         if (tmo_apply_timeo(fd, TMO_SEND, us) == 0)
             tmo_slot_lower(slot, TMO_SLOT_TIMED_SEND);
     }
@@ -79,7 +79,7 @@ static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
  * with an accept queue that is empty again the limit is missed once. Returns 0 or -errno. */
 static int wait_for_mptcp(int fd, struct tmo_slot *slot)
 {
-    int64_t limit_ns = tmo_current.plan.accept_ns;
+    int64_t limit_ns = tmo_plan_of(slot)->accept_ns;
     if (slot->proto != TMO_MPTCP || (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) == 0 ||
         tmo_raw_is_nonblocking(fd) != 0)
         return 0;

@@ -46,7 +46,8 @@ struct wait {
 
 static int64_t limit_of(const struct tmo_slot *slot, enum tmo_way way)
 {
-    return slot->dir == TMO_DIR_LISTEN ? tmo_current.plan.accept_ns : tmo_current.plan.wait_ns[way];
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    return slot->dir == TMO_DIR_LISTEN ? plan->accept_ns : plan->wait_ns[way];
 }
 
 /* The wait is over: the limit has passed. WAITED_NS: how long it really was, as far as we know. */
@@ -108,7 +109,7 @@ static void pause_for(const struct wait *w)
 /* Whether idle or total bounds what is done with SLOT. */
 static bool has_deadlines(const struct tmo_slot *slot)
 {
-    return tmo_current.plan.deadlines && tmo_proto_is_tcp(slot->proto) &&
+    return tmo_plan_of(slot)->deadlines && tmo_proto_is_tcp(slot->proto) &&
            slot->dir != TMO_DIR_LISTEN;
 }
 
@@ -302,9 +303,9 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
         (is_short && (call->flags & MSG_ZEROCOPY) != 0))
         return n; /* which bytes the kernel still reads is told by count */
     /* With a timeout of its own the program would have seen the EINTR bare, too. */
-    if (n == -EINTR && slot->app_timeo[call->kind->way] != 0)
+    if (n == -EINTR && tmo_slot_has_app(slot, call->kind->way))
         return n;
-    if (!tmo_judge_timed(call->fd, slot, &tmo_current.plan, call->kind->way, call->flags)) {
+    if (!tmo_judge_timed(call->fd, slot, tmo_plan_of(slot), call->kind->way, call->flags)) {
         tmo_state_rehot(call->fd, slot);
         return n;
     }
@@ -431,7 +432,7 @@ static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
     }
     int64_t now_ns = tmo_clock_ns();
     if ((tmo_slot_flags(slot) & tmo_apply_flag(way)) == 0) {
-        if (slot->app_timeo[way] == TMO_SLOT_NEVER_WAITS)
+        if (tmo_slot_app_us(slot, way) == TMO_SLOT_NEVER_WAITS)
             return n;
         int64_t app_us = tmo_apply_read_timeo(call->fd, way);
         w.app_ns = app_us > 0 ? now_ns + app_us * 1000 : 0;

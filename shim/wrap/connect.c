@@ -96,7 +96,7 @@ int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const 
         .fd = fd,
         .slot = slot,
         .limit = "connect",
-        .limit_ns = tmo_current.plan.connect_ns,
+        .limit_ns = tmo_plan_of(slot)->connect_ns,
         .waited_ns = waited_ns,
         .call = call,
         .kernel_error = slot->family == TMO_FAMILY_UNIX ? EAGAIN : EINPROGRESS,
@@ -158,12 +158,12 @@ static int finish(const struct attempt *a, int error)
         tmo_made_connected(a->fd, slot, a->send_us, a->timed);
         return 0;
     }
-    if (error == EINTR && a->limit_ns != 0 && slot->app_timeo[TMO_SEND] == 0 &&
+    if (error == EINTR && a->limit_ns != 0 && !tmo_slot_has_app(slot, TMO_SEND) &&
         tmo_judge_may_restart())
         error = wait_on(a);
     int64_t took_ns = a->start_ns != 0 ? tmo_clock_ns() - a->start_ns : a->limit_ns;
     if (is_expiry(a, error, took_ns)) {
-        tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+        tmo_apply_wait(a->fd, slot, tmo_plan_of(slot), TMO_SEND, true);
         error = attempt_expired(a, took_ns);
         record_connect(a, error, took_ns);
         tmo_state_rehot(a->fd, slot);
@@ -173,14 +173,14 @@ static int finish(const struct attempt *a, int error)
         int64_t us = took_ns / 1000;
         slot->connect_us = us <= 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     }
-    if (error == EINPROGRESS && tmo_current.plan.connect_ns != 0)
+    if (error == EINPROGRESS && tmo_plan_of(slot)->connect_ns != 0)
         tmo_watch_connecting(a->fd, slot);
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
         tmo_made_connected(a->fd, slot, a->send_us, a->timed);
     else {
         tmo_slot_lower(slot, TMO_SLOT_CONNECTED); /* what was under way has failed */
         if (a->send_us != 0)
-            tmo_apply_wait(a->fd, slot, &tmo_current.plan, TMO_SEND, true);
+            tmo_apply_wait(a->fd, slot, tmo_plan_of(slot), TMO_SEND, true);
     }
     record_connect(a, error, took_ns);
     return error;
@@ -205,11 +205,11 @@ static int connect_other(const struct attempt *a)
  * left there. */
 static void set_connect_timeo(struct attempt *a)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
+    const struct tmo_plan *plan = tmo_plan_of(a->slot);
     unsigned flags = tmo_slot_flags(a->slot);
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us,
-                                   tmo_slot_unpack_timeo(a->slot->app_timeo[TMO_SEND]), &ours);
+    int64_t us =
+        tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(a->slot, TMO_SEND), &ours);
     if (ours && (flags & TMO_SLOT_NONBLOCK) == 0) {
         if (tmo_apply_timeo(a->fd, TMO_SEND, us) == 0) {
             a->limit_ns = plan->connect_ns;
@@ -267,11 +267,11 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         tmo_end_attempt(fd, slot, false); /* shut down is still connected */
     if (under_way && tmo_wants(TMO_EVENT_CLOSE) && is_disconnect(&a))
         tmo_emit_close(fd, slot, "close"); /* afterwards TCP_INFO is zero */
-    if (!under_way && tmo_current.plan.options)
-        tmo_apply_options(fd, slot, &tmo_current.plan);
+    if (!under_way && tmo_plan_of(slot)->options)
+        tmo_apply_options(fd, slot, tmo_plan_of(slot));
     set_connect_timeo(&a);
     if (!under_way) /* it does not count in connect, and costs less before than behind */
-        a.timed = tmo_apply_timed(fd, slot, &tmo_current.plan, TMO_RECV, false);
+        a.timed = tmo_apply_timed(fd, slot, tmo_plan_of(slot), TMO_RECV, false);
     else
         a.timed = flags & TMO_SLOT_TIMED_RECV;
     /* Without a log a tick early is good enough, at a tenth of the price. */
@@ -291,7 +291,7 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
     } else {
         slot->dir = dir & 3;
         if (a.send_us != 0)
-            tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, true);
+            tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, true);
     }
     errno = error != 0 ? error : e;
     return error != 0 ? -1 : 0;
@@ -317,13 +317,12 @@ static bool is_syn_sent(int fd)
 
 ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     struct attempt a = {.fd = call->fd, .slot = slot};
     bool deferred = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0; /* TCP_FASTOPEN_CONNECT */
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us,
-                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
+    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(slot, TMO_SEND), &ours);
     if (ours && blocking && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0) {
         a.limit_ns = plan->connect_ns;
         a.send_us = us;

@@ -10,14 +10,27 @@
 #include "shim/report/sink.h"
 
 struct tmo_current {
-    bool active;     /* false: every wrapper only passes on */
-    bool logs;       /* there is a log */
-    unsigned events; /* TMO_EVENT_ bits */
-    struct tmo_plan plan;
+    bool active;          /* false: every wrapper only passes on */
+    bool logs;            /* there is a log */
+    unsigned events;      /* TMO_EVENT_ bits */
+    struct tmo_plan plan; /* the general one of the start, number 0 */
+    struct tmo_wide wide;
+    uint16_t general; /* the number of the one that holds now */
     struct tmo_config cfg;
     struct tmo_sink sink;
 };
 extern struct tmo_current tmo_current __attribute__((visibility("hidden")));
+
+static inline const struct tmo_plan *tmo_plan_at(unsigned number)
+{
+    return __builtin_expect(number == 0, 1) ? &tmo_current.plan : tmo_plan_numbered(number);
+}
+
+/* The plan of a socket. */
+static inline const struct tmo_plan *tmo_plan_of(const struct tmo_slot *slot)
+{
+    return tmo_plan_at(slot->plan);
+}
 
 /* Whether records of EVENT (a TMO_EVENT_ bit) are wanted. */
 static inline bool tmo_wants(unsigned event)

@@ -32,7 +32,7 @@ static int number_of(const struct tmo_slot *slot)
 
 void tmo_set_made(int set)
 {
-    if (!tmo_current.plan.watches || tmo_self_borrowed())
+    if (!tmo_current.wide.watches || tmo_self_borrowed())
         return;
     int e = errno;
     tmo_made_unseen_end(set);
@@ -68,7 +68,7 @@ void tmo_set_gone(const struct tmo_slot *set)
 
 static bool is_pause(uint32_t from, uint32_t now)
 {
-    return from == 0 || tmo_due_between(from, now) > (int32_t)tmo_current.plan.pause_ms;
+    return from == 0 || tmo_due_between(from, now) > (int32_t)tmo_current.wide.pause_ms;
 }
 
 void tmo_set_attend(struct tmo_slot *slot, uint32_t start, uint32_t now, uint32_t until)
@@ -131,7 +131,7 @@ static void taken_out(int set, int fd, struct tmo_slot *slot)
         return;
     tmo_slot_lower(slot, IN_SET);
     cell->att_ms = 0;
-    if (!tmo_current.plan.deadlines && (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) == 0)
+    if (!tmo_plan_of(slot)->deadlines && (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) == 0)
         tmo_due_put(fd, slot, 0);
 }
 

@@ -23,7 +23,8 @@ static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family fami
     slot->proto = proto & 7;
     slot->family = family & 3;
     slot->flags = flags;
-    if (!tmo_watch_on && tmo_current.plan.watches)
+    slot->plan = tmo_current.general;
+    if (!tmo_watch_on && tmo_current.wide.watches)
         tmo_watch_on = true;
     return slot;
 }
@@ -76,7 +77,7 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
 {
     enum tmo_proto proto = tmo_apply_proto(domain, type, protocol);
     tmo_made_unseen_end(fd);
-    if (!tmo_plan_covers(&tmo_current.plan, proto))
+    if (!tmo_plan_covers(tmo_plan_at(tmo_current.general), proto))
         return;
     enum tmo_family family = domain == AF_INET6  ? TMO_FAMILY_6
                              : domain == AF_UNIX ? TMO_FAMILY_UNIX
@@ -90,8 +91,8 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
         slot->flags |= TMO_SLOT_CONNECTED;
         slot->dir = TMO_DIR_OUT;
         set_born_now(slot);
-        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_RECV, false);
-        tmo_apply_wait(fd, slot, &tmo_current.plan, TMO_SEND, false);
+        tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_RECV, false);
+        tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false);
     }
     tmo_state_rehot(fd, slot);
 }
@@ -100,7 +101,7 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
  * first handshake, and never wants the listener's SO_RCVTIMEO, the limit of accept. */
 static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot *listener)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned from = tmo_slot_flags(listener);
     bool any = plan->accept_ns != 0 || plan->wait_us[TMO_RECV] != 0 || plan->wait_us[TMO_SEND] != 0;
     unsigned timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, any);
@@ -115,7 +116,6 @@ static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot 
 void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr *addr,
                        socklen_t len, int flags)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
     tmo_made_unseen_end(fd);
     unsigned begin = TMO_SLOT_CONNECTED | (tmo_slot_flags(listener) & TMO_SLOT_LOWAT);
     if ((flags & SOCK_NONBLOCK) != 0)
@@ -126,11 +126,14 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     slot->dir = TMO_DIR_IN;
     /* A tick early at most, at a tenth of the price. */
     tmo_slot_set_born_us(slot, (uint64_t)tmo_clock_coarse_ns() / 1000);
-    if (tmo_proto_is_tcp(slot->proto)) /* inherited, as of the handshake; not by unix sockets */
-        memcpy(slot->app_timeo, listener->app_timeo, sizeof(slot->app_timeo));
+    if (tmo_proto_is_tcp(slot->proto)) { /* inherited, as of the handshake; not by unix sockets */
+        memcpy(slot->app_low, listener->app_low, sizeof(slot->app_low));
+        memcpy(slot->app_high, listener->app_high, sizeof(slot->app_high));
+    }
     if (len > 0)
         tmo_made_peer(slot, addr, len);
     accepted_waits(fd, slot, listener);
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     if (plan->options)
         tmo_apply_options(fd, slot, plan);
     if (plan->deadlines)
@@ -152,11 +155,11 @@ static bool is_deferred(int fd)
 
 void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned timed)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     slot->dir = TMO_DIR_OUT;
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->wait_us[TMO_SEND],
-                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_SEND]), &ours);
+    int64_t us =
+        tmo_plan_timeo_us(plan, plan->wait_us[TMO_SEND], tmo_slot_app_us(slot, TMO_SEND), &ours);
     if (ours && us == send_us) /* it is there already */
         timed |= TMO_SLOT_TIMED_SEND;
     else
@@ -173,8 +176,8 @@ void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned
 void tmo_made_listener(int fd, struct tmo_slot *slot)
 {
     bool ours;
-    int64_t us = tmo_plan_timeo_us(&tmo_current.plan, tmo_current.plan.accept_us,
-                                   tmo_slot_unpack_timeo(slot->app_timeo[TMO_RECV]), &ours);
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    int64_t us = tmo_plan_timeo_us(plan, plan->accept_us, tmo_slot_app_us(slot, TMO_RECV), &ours);
     slot->dir = TMO_DIR_LISTEN;
     bool had = (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) != 0; /* of a connection before */
     int r = ours || had ? tmo_apply_timeo(fd, TMO_RECV, us) : 0;
@@ -207,15 +210,15 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
 {
     for (int way = TMO_RECV; way <= TMO_SEND; way++) {
         int64_t us = tmo_apply_read_timeo(fd, (enum tmo_way)way);
-        int64_t ours_us = tmo_current.plan.wait_us[way];
+        int64_t ours_us = tmo_plan_of(slot)->wait_us[way];
         if (us > 0 && (us < ours_us || us > ours_us + 20000))
-            slot->app_timeo[way] = tmo_slot_pack_timeo(us);
+            tmo_slot_set_app_us(slot, way, us);
     }
 }
 
 void tmo_made_adopt(int fd, bool inherited)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
+    const struct tmo_plan *plan = tmo_plan_at(tmo_current.general);
     struct tmo_slot found = {.refs = 0};
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);

@@ -49,16 +49,14 @@ static bool is_wide(int name)
 static void follow_timeo(int fd, struct tmo_slot *slot, enum tmo_way way, bool never_waits)
 {
     int64_t us = tmo_apply_read_timeo(fd, way); /* as the kernel took it */
-    slot->app_timeo[way] = never_waits ? TMO_SLOT_NEVER_WAITS
-                           : us > 0    ? tmo_slot_pack_timeo(us)
-                                       : 0;
+    tmo_slot_set_app_us(slot, way, never_waits ? TMO_SLOT_NEVER_WAITS : us > 0 ? us : 0);
     if (slot->dir == TMO_DIR_LISTEN) {
         if (way == TMO_RECV)
             tmo_made_listener(fd, slot);
         else
-            tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
+            tmo_apply_wait(fd, slot, tmo_plan_of(slot), way, false);
     } else if ((tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0) {
-        tmo_apply_wait(fd, slot, &tmo_current.plan, way, false);
+        tmo_apply_wait(fd, slot, tmo_plan_of(slot), way, false);
     }
     tmo_state_rehot(fd, slot);
 }
@@ -89,7 +87,7 @@ int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t le
         memcpy(&bytes, value, sizeof(bytes));
         tmo_slot_change(slot, TMO_SLOT_LOWAT, bytes != 0 && bytes != 1 ? TMO_SLOT_LOWAT : 0);
     } else if (level == SOL_SOCKET && name == SO_LINGER) {
-        tmo_apply_linger(fd, &tmo_current.plan);
+        tmo_apply_linger(fd, tmo_plan_of(slot));
     } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {
         if (*(const int *)value != 0)
             tmo_slot_raise(slot, TMO_SLOT_FASTOPEN);
@@ -127,8 +125,8 @@ int wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     if (r != 0)
         return r;
     int way = timeo_way(name);
-    if (way >= 0 && tmo_current.plan.mode != TMO_MODE_FORCE) {
-        int64_t us = tmo_slot_unpack_timeo(slot->app_timeo[way]);
+    if (way >= 0 && tmo_plan_of(slot)->mode != TMO_MODE_FORCE) {
+        int64_t us = tmo_slot_app_us(slot, way);
         put_timeo(value, len, is_wide(name), us > 0 ? us : 0); /* as the kernel shows them */
     } else if (ended) {
         put_error(value, len, tmo_state_error(slot));

@@ -244,7 +244,7 @@ static __attribute__((noinline)) int select_wide(int count, fd_set *read, fd_set
                                                  fd_set *except, struct timeval *timeout)
 {
     struct select_args a;
-    suseconds_t slice_us = tmo_current.plan.slice_us;
+    suseconds_t slice_us = tmo_current.wide.slice_us;
     int n;
     if (!keep(&a, count, read, write, except))
         return tmo_real.select(count, read, write, except, timeout);
@@ -277,7 +277,7 @@ static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_
     int n;
     if (!keep_words(&a, count, read, write, except))
         return select_wide(count, read, write, except, timeout);
-    struct timeval slice = {0, tmo_current.plan.slice_us};
+    struct timeval slice = {0, tmo_current.wide.slice_us};
     a.timeout = TMO_LIKELY(timeout != NULL) ? timeout : &a.none;
     if (timeout != NULL && is_short(timeout, slice.tv_usec)) {
         n = tmo_real.select(count, read, write, except, timeout);
@@ -286,7 +286,7 @@ static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_
         FORGET_REGISTERS(a);
         if (TMO_UNLIKELY(n == 0))
             return select_word_on(&a);
-        pass_slice(a.timeout, tmo_current.plan.slice_us, slice.tv_usec);
+        pass_slice(a.timeout, tmo_current.wide.slice_us, slice.tv_usec);
     }
     FORGET_REGISTERS(a);
     if (!tmo_wait_counts())

@@ -29,9 +29,9 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
         hot = slot->epoll.has_conns != 0 ? TMO_HOT_SLOW : TMO_HOT_PASS;
     else if ((flags & SPECIAL) != 0 || slot->pending != 0 || (flags & TMO_SLOT_CONNECTED) == 0)
         hot = TMO_HOT_SLOW;
-    else if (!tmo_proto_is_tcp(slot->proto) && tmo_current.plan.watches)
+    else if (!tmo_proto_is_tcp(slot->proto) && tmo_plan_of(slot)->watches)
         hot = TMO_HOT_SLOW; /* the kernel does not tell when it last took data: tmo_watch_moved() */
-    else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_current.plan.deadlines)
+    else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_plan_of(slot)->deadlines)
         hot = TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
     else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
         hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
@@ -40,7 +40,7 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
 
 int tmo_state_error(const struct tmo_slot *slot)
 {
-    int error = tmo_current.plan.error;
+    int error = tmo_plan_of(slot)->error;
     if ((tmo_slot_flags(slot) & TMO_SLOT_STUBBORN) != 0 || error == 0 || error == EAGAIN)
         return ETIMEDOUT; /* never EAGAIN: a loop would spin on it */
     return error;
@@ -94,7 +94,7 @@ static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo 
     event.limit_ms = tmo_ns_to_ms(e->limit_ns);
     event.waited_ms = e->waited_ns / TMO_NS_PER_MS;
     event.call = e->call;
-    event.action = actions[tmo_current.plan.action];
+    event.action = actions[tmo_plan_of(e->slot)->action];
     tmo_emit(&event);
 }
 
@@ -138,7 +138,8 @@ static void end(const struct tmo_expiry *e, bool stubborn)
 int tmo_state_expire(const struct tmo_expiry *e)
 {
     struct tmo_slot *slot = e->slot;
-    enum tmo_action action = tmo_current.plan.action;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    enum tmo_action action = plan->action;
     struct tmo_tcpinfo info = {.len = 0};
     bool again = (tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) != 0;
 
@@ -160,5 +161,5 @@ int tmo_state_expire(const struct tmo_expiry *e)
     tmo_state_rehot(e->fd, slot);
     if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0)
         return tmo_state_error(slot);
-    return tmo_current.plan.error != 0 ? tmo_current.plan.error : e->kernel_error;
+    return plan->error != 0 ? plan->error : e->kernel_error;
 }

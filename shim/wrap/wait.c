@@ -44,7 +44,7 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
     const sigset_t *under = mask != NULL ? mask : blocked ? &before : NULL;
     w->start = now + 1; /* whole ms, and never before it began */
     if (w->sliced)
-        w->start -= tmo_current.plan.slice_ms;
+        w->start -= tmo_current.wide.slice_ms;
     for (;;) {
         uint32_t due = w->kind->look(w, now);
         tmo_watch_sweep(now, w->call);
@@ -56,8 +56,8 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
          * what another thread puts into an epoll set meanwhile is seen before it is due. */
         int64_t due_ms = due == 0 ? INT_MAX : tmo_due_between(now, due);
         int64_t due_ns = (due_ms < 0 ? 1 : due_ms + 1) * 1000000;
-        if (due_ns > tmo_current.plan.shortest_ns)
-            due_ns = tmo_current.plan.shortest_ns;
+        if (due_ns > tmo_current.wide.shortest_ns)
+            due_ns = tmo_current.wide.shortest_ns;
         int n = w->fake ? w->kind->fake(w)
                         : w->kind->make(w, left_ns < due_ns ? left_ns : due_ns, under);
         now_ns = tmo_clock_ns();

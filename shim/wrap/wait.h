@@ -114,14 +114,14 @@ static inline bool tmo_wait_tried(int n)
 /* The first piece of a wait of TIMEOUT_MS (negative: without end). */
 static inline int tmo_wait_slice(int timeout_ms)
 {
-    unsigned slice = tmo_current.plan.slice_ms;
+    unsigned slice = tmo_current.wide.slice_ms;
     return (unsigned)timeout_ms > slice ? (int)slice : timeout_ms;
 }
 
 /* How long that is in ns, at most. */
 static inline int64_t tmo_wait_slice_ns(void)
 {
-    return tmo_current.plan.slice_ns;
+    return tmo_current.wide.slice_ns;
 }
 
 /* S seconds and NS in ns; INT64_MAX from 292 years on. */

@@ -53,7 +53,7 @@ static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *pas
         .fd = fd,
         .slot = slot,
         .limit = tmo_limit_name(passed->limit),
-        .limit_ns = tmo_limit_ns(&tmo_current.plan, passed->limit),
+        .limit_ns = tmo_limit_ns(tmo_plan_of(slot), passed->limit),
         .waited_ns = passed->waited_ms * TMO_NS_PER_MS,
         .call = call,
         .kernel_error = EAGAIN,
@@ -64,9 +64,9 @@ static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *pas
 
 /* How long until a stall that was seen is believed: what the kernel was about to send is gone by
  * then. */
-static int64_t confirm_ms(void)
+static int64_t confirm_ms(const struct tmo_plan *plan)
 {
-    int64_t ms = tmo_current.plan.wait_ns[TMO_SEND] / TMO_NS_PER_MS / 20;
+    int64_t ms = plan->wait_ns[TMO_SEND] / TMO_NS_PER_MS / 20;
     return ms < 50 ? ms + 1 : 50;
 }
 
@@ -79,7 +79,7 @@ static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quie
         return false;
     }
     int64_t age = age_ns(slot);
-    int64_t left_ns = tmo_current.plan.connect_ns - age;
+    int64_t left_ns = tmo_plan_of(slot)->connect_ns - age;
     *ret_left_ms = tmo_ns_to_ms(left_ns > 0 ? left_ns : 0);
     if (left_ns <= 0) {
         *ret_left_ms = NEVER_MS;
@@ -93,11 +93,11 @@ static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quie
 }
 
 /* The shorter one of the limits that WAITS names; NEVER_MS if none is set. */
-static int64_t shortest_ms(unsigned waits)
+static int64_t shortest_ms(const struct tmo_slot *slot, unsigned waits)
 {
     int64_t shortest_ns = 0;
     for (int way = TMO_RECV; way <= TMO_SEND; way++) {
-        int64_t ns = (waits & 1u << way) != 0 ? tmo_current.plan.wait_ns[way] : 0;
+        int64_t ns = (waits & 1u << way) != 0 ? tmo_plan_of(slot)->wait_ns[way] : 0;
         if (ns != 0 && (shortest_ns == 0 || ns < shortest_ns))
             shortest_ns = ns;
     }
@@ -119,18 +119,18 @@ static int64_t look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waite
     if ((flags & TMO_SLOT_CONNECTING) != 0 && look_connecting(fd, slot, &q, call, &left_ms))
         return left_ms;
     struct tmo_deadline next =
-        tmo_deadline_of(&q, &tmo_current.plan, waits, waited_ms, age_ns(slot) / TMO_NS_PER_MS);
-    int64_t again_ms = shortest_ms(waits); /* what begins to wait right now meets it then */
+        tmo_deadline_of(&q, tmo_plan_of(slot), waits, waited_ms, age_ns(slot) / TMO_NS_PER_MS);
+    int64_t again_ms = shortest_ms(slot, waits); /* what begins to wait right now meets it then */
     if (next.limit == TMO_LIMIT_NONE || next.left_ms > 0) {
         tmo_slot_lower(slot, TMO_SLOT_STALLED);
         left_ms = next.limit != TMO_LIMIT_NONE ? next.left_ms : NEVER_MS;
         return left_ms < again_ms ? left_ms : again_ms;
     }
     if (next.limit == TMO_LIMIT_RECV && has_queued(fd)) /* in that very moment: the data win */
-        return tmo_ns_to_ms(tmo_current.plan.wait_ns[TMO_RECV]);
+        return tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[TMO_RECV]);
     if (next.limit == TMO_LIMIT_SEND && (flags & TMO_SLOT_STALLED) == 0) {
         tmo_slot_raise(slot, TMO_SLOT_STALLED);
-        return confirm_ms();
+        return confirm_ms(tmo_plan_of(slot));
     }
     expire(fd, slot, &next, call);
     return NEVER_MS;
@@ -157,19 +157,19 @@ static uint32_t with_others(uint32_t now, uint32_t due)
 
 void tmo_watch_waits(int fd, const struct tmo_slot *slot, unsigned waits)
 {
-    int64_t ms = shortest_ms(waits);
+    int64_t ms = shortest_ms(slot, waits);
     uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
     if (slot->dir == TMO_DIR_LISTEN || ms == NEVER_MS)
         return;
     uint32_t due = with_others(now, tmo_due_after(now, ms));
-    if (tmo_current.plan.deadlines || (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) != 0)
+    if (tmo_plan_of(slot)->deadlines || (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) != 0)
         due = tmo_due_earlier(tmo_due_get(fd), due);
     tmo_due_set(fd, slot, due);
 }
 
 void tmo_watch_begin(int fd, const struct tmo_slot *slot)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     if (plan->deadlines && tmo_proto_is_tcp(slot->proto) && slot->dir != TMO_DIR_LISTEN) {
         int64_t first_ns = plan->idle_ns;
         if (first_ns == 0 || (plan->total_ns != 0 && plan->total_ns < first_ns))
@@ -185,7 +185,7 @@ void tmo_watch_connecting(int fd, struct tmo_slot *slot)
 {
     tmo_slot_raise(slot, TMO_SLOT_CONNECTING);
     uint32_t born = tmo_due_of_ns((int64_t)tmo_slot_born_us(slot) * 1000);
-    uint32_t due = tmo_due_after(born, tmo_ns_to_ms(tmo_current.plan.connect_ns) + 1);
+    uint32_t due = tmo_due_after(born, tmo_ns_to_ms(tmo_plan_of(slot)->connect_ns) + 1);
     tmo_due_set(fd, slot, tmo_due_earlier(tmo_due_get(fd), due));
 }
 
@@ -194,7 +194,7 @@ void tmo_watch_connecting(int fd, struct tmo_slot *slot)
 void tmo_watch_moved(int fd, const struct tmo_slot *slot)
 {
     uint32_t due = tmo_due_get(fd);
-    int64_t limit_ns = tmo_current.plan.wait_ns[TMO_RECV];
+    int64_t limit_ns = tmo_plan_of(slot)->wait_ns[TMO_RECV];
     if (due == 0 || limit_ns == 0)
         return;
     uint32_t now = tmo_due_of_ns(tmo_clock_coarse_ns());
@@ -219,12 +219,13 @@ uint32_t tmo_watch_own(int fd, struct tmo_slot *slot, const char *call)
 static int64_t look_untold(int fd, struct tmo_slot *slot, const char *call, bool *ret_fake)
 {
     struct tmo_deadline passed = {.limit = TMO_LIMIT_RECV};
-    passed.waited_ms = tmo_ns_to_ms(tmo_current.plan.wait_ns[TMO_RECV]);
+    passed.waited_ms = tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[TMO_RECV]);
     if (tmo_raw_peek(fd, POLLIN) != 0)
         return passed.waited_ms;
     expire(fd, slot, &passed, call);
     if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) == 0) { /* a datagram socket has no end */
-        slot->pending = (uint8_t)(tmo_current.plan.error != 0 ? tmo_current.plan.error : EAGAIN);
+        slot->pending =
+            (uint8_t)(tmo_plan_of(slot)->error != 0 ? tmo_plan_of(slot)->error : EAGAIN);
         tmo_state_rehot(fd, slot);
         *ret_fake = true;
     }
@@ -244,11 +245,11 @@ static bool is_connecting(int fd, struct tmo_slot *slot)
 uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, const char *call,
                          bool *ret_fake)
 {
-    const struct tmo_plan *plan = &tmo_current.plan;
     struct tmo_cell *cell = tmo_hot(fd) != TMO_HOT_NONE ? tmo_track_cell(fd) : NULL;
     struct tmo_slot *slot = cell != NULL ? tmo_track_slot(fd) : NULL;
     if (slot == NULL)
         return 0;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned flags = tmo_slot_flags(slot);
     if ((flags & TMO_SLOT_EPOLL) != 0) { /* which others wait in */
         tmo_set_attend(slot, start, now, now);
@@ -268,7 +269,7 @@ uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, co
     }
     bool told = tmo_proto_is_tcp(slot->proto);
     unsigned waits = (wants_in ? WAITS_RECV : 0u) | (told ? WAITS_SEND : 0u);
-    int64_t limit_ms = shortest_ms(waits);
+    int64_t limit_ms = shortest_ms(slot, waits);
     uint32_t due = tmo_due_get(fd);
     if ((flags & (TMO_SLOT_IN_EPOLL | TMO_SLOT_CONNECTING)) == 0) {
         if (limit_ms == NEVER_MS && !plan->deadlines)
@@ -315,7 +316,7 @@ void tmo_watch_named_until(int fd, uint32_t now)
 static int64_t look_untold_set(int fd, struct tmo_slot *slot, unsigned waits, int64_t waited_ms,
                                const char *call)
 {
-    int64_t limit_ms = shortest_ms(WAITS_RECV);
+    int64_t limit_ms = shortest_ms(slot, WAITS_RECV);
     bool fake;
     if ((tmo_slot_flags(slot) & (TMO_SLOT_ENDED | TMO_SLOT_CONNECTED)) != TMO_SLOT_CONNECTED ||
         !tmo_proto_is_connected(slot->proto) || slot->dir == TMO_DIR_LISTEN || limit_ms == NEVER_MS)
@@ -328,11 +329,11 @@ static int64_t look_untold_set(int fd, struct tmo_slot *slot, unsigned waits, in
 static void visit(int fd, uint32_t now, void *ctx)
 {
     const char *call = ctx;
-    const struct tmo_plan *plan = &tmo_current.plan;
     struct tmo_cell *cell = tmo_track_cell(fd);
     struct tmo_slot *slot = tmo_track_slot(fd);
     if (slot == NULL)
         return;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned flags = tmo_slot_flags(slot), waits = 0;
     bool from_before = (flags & TMO_SLOT_INHERITED) != 0 ||
                        (tmo_self.forked_us != 0 && tmo_slot_born_us(slot) < tmo_self.forked_us);
@@ -340,7 +341,7 @@ static void visit(int fd, uint32_t now, void *ctx)
 
     if ((flags & TMO_SLOT_IN_EPOLL) != 0) {
         uint32_t since = tmo_set_attended_since(cell->set, now);
-        least_ms = shortest_ms(tmo_set_waits(slot));
+        least_ms = shortest_ms(slot, tmo_set_waits(slot));
         if (since != 0) {
             from_before = false; /* it is waited for here */
             waits = tmo_set_waits(slot);
