@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * An environment -> one configuration. See load.h.
+ * A file and an environment -> one configuration. See load.h.
  */
 #include "config/load.h"
+#include "config/parse.h"
 #include "config/word.h"
 
 #include <errno.h>
@@ -10,77 +11,21 @@
 #define PREFIX     "SOCKTMO_"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
 
-/* A message put together from pieces; what does not fit is cut. */
-struct message {
-    char text[256];
-    size_t len;
-};
-
-static void add(struct message *m, const char *piece, size_t len)
-{
-    if (len > sizeof(m->text) - 1 - m->len)
-        len = sizeof(m->text) - 1 - m->len;
-    memcpy(m->text + m->len, piece, len);
-    m->len += len;
-    m->text[m->len] = '\0';
-}
-
-static void adds(struct message *m, const char *piece)
-{
-    add(m, piece, strlen(piece));
-}
-
-/* The last item of a list that the table does not know, for the suggestion. */
-static void unknown_item(enum tmo_setting id, const char *text, const char **ret, size_t *ret_len)
-{
-    *ret = text;
-    *ret_len = strlen(text);
-    if (tmo_setting_info[id].type != TMO_TYPE_LIST)
-        return;
-    size_t len;
-    for (const char *item; (item = tmo_word_next(&text, &len)) != NULL;) {
-        int64_t ignored;
-        if (tmo_setting_parse(id, item, len, &ignored) < 0) {
-            *ret = item;
-            *ret_len = len;
-            return;
-        }
-    }
-}
-
-static void explain(struct message *m, enum tmo_setting id, const char *text, int error)
-{
-    const char *word;
-    size_t len;
-
-    adds(m, error == -ERANGE ? "too long a time, expected " : "expected ");
-    adds(m, tmo_setting_expected(id));
-    unknown_item(id, text, &word, &len);
-    const char *near = tmo_setting_near_word(id, word, len, &len);
-    if (near != NULL) {
-        adds(m, "; did you mean ");
-        add(m, near, len);
-        adds(m, "?");
-    }
-}
-
-static void explain_unknown(struct message *m, const char *name, size_t len)
+static void explain_unknown(struct tmo_message *m, const char *name, size_t len)
 {
     enum tmo_setting near = tmo_setting_near(name, len);
-    adds(m, "unknown setting");
+    tmo_message_adds(m, "unknown setting");
     if (near != TMO_SETTINGS) {
-        adds(m, ", did you mean " PREFIX);
-        adds(m, tmo_setting_info[near].name);
-        adds(m, "?");
+        tmo_message_adds(m, ", did you mean " PREFIX);
+        tmo_message_adds(m, tmo_setting_info[near].name);
+        tmo_message_adds(m, "?");
     } else {
-        adds(m, ", expected one that libsocktmo(8) lists");
+        tmo_message_adds(m, ", expected one that libsocktmo(8) lists");
     }
 }
 
-/* Takes TEXT as the value of setting ID. 0, or a negative errno and CFG is as before. */
-static int set(struct tmo_config *cfg, enum tmo_setting id, const char *text)
+int tmo_config_set(struct tmo_config *cfg, enum tmo_setting id, const char *text, size_t len)
 {
-    size_t len = strlen(text);
     int64_t value;
     int r = tmo_setting_parse(id, text, len, &value);
     if (r < 0)
@@ -88,7 +33,8 @@ static int set(struct tmo_config *cfg, enum tmo_setting id, const char *text)
     if (cfg->text[id] != NULL) {
         if (len >= TMO_CONFIG_TEXT - cfg->stored)
             return -E2BIG;
-        memcpy(cfg->store + cfg->stored, text, len + 1);
+        memcpy(cfg->store + cfg->stored, text, len);
+        cfg->store[cfg->stored + len] = '\0';
         cfg->text[id] = cfg->store + cfg->stored;
         cfg->stored += len + 1;
     }
@@ -101,8 +47,8 @@ void tmo_config_init(struct tmo_config *cfg)
     memset(cfg, 0, sizeof(*cfg));
     for (int id = 0; id < TMO_SETTINGS; id++) {
         const struct tmo_setting_info *info = &tmo_setting_info[id];
-        if (info->type == TMO_TYPE_GLOBS || info->type == TMO_TYPE_SINK)
-            cfg->text[id] = "";
+        if (tmo_setting_is_text((enum tmo_setting)id))
+            cfg->text[id] = info->deflt;
         else if (strcmp(info->deflt, "off") != 0 && /* which is 0 in every type */
                  (info->type != TMO_TYPE_WORD ||    /* as is the first word */
                   strncmp(info->words, info->deflt, strlen(info->deflt)) != 0))
@@ -112,18 +58,33 @@ void tmo_config_init(struct tmo_config *cfg)
     }
 }
 
-static void spread_timeout(struct tmo_config *cfg)
+/* TIMEOUT as given in LAYER holds for those that LAYER does not give by their own names. */
+static void spread_timeout(struct tmo_config *cfg, enum tmo_source layer)
 {
     static const uint8_t parts[] = {TMO_SET_CONNECT, TMO_SET_RECV, TMO_SET_SEND};
-    if (cfg->source[TMO_SET_TIMEOUT] == TMO_FROM_DEFAULT)
+    if (cfg->source[TMO_SET_TIMEOUT] != layer)
         return;
     for (size_t i = 0; i < sizeof(parts); i++) {
-        if (cfg->source[parts[i]] != TMO_FROM_DEFAULT)
+        if (cfg->source[parts[i]] == layer)
             continue;
         cfg->value[parts[i]] = cfg->value[TMO_SET_TIMEOUT];
-        cfg->source[parts[i]] = cfg->source[TMO_SET_TIMEOUT];
+        cfg->source[parts[i]] = (uint8_t)layer;
         cfg->through[parts[i]] = TMO_SET_TIMEOUT;
+        cfg->file[parts[i]] = cfg->file[TMO_SET_TIMEOUT];
+        cfg->line[parts[i]] = cfg->line[TMO_SET_TIMEOUT];
     }
+}
+
+/* --- the environment ------------------------------------------------------------------------- */
+
+/* The setting that VARIABLE ("SOCKTMO_RECV=...") is for, as written; TMO_SETTINGS: none. */
+static enum tmo_setting setting_of(const char *name, size_t len)
+{
+    int id = 0;
+    while (id < TMO_SETTINGS && (strncmp(tmo_setting_info[id].name, name, len) != 0 ||
+                                 tmo_setting_info[id].name[len] != '\0'))
+        id++;
+    return (enum tmo_setting)id;
 }
 
 static bool load_one(struct tmo_config *cfg, const char *variable, tmo_problem_fn *tell, void *ctx)
@@ -136,30 +97,25 @@ static bool load_one(struct tmo_config *cfg, const char *variable, tmo_problem_f
     if (tmo_word_is(variable, PREFIX_LEN + len, TMO_TOLD_NAME))
         return true;
 
-    struct message what = {.len = 0};
-    enum tmo_setting id = TMO_SETTINGS;
-    for (int i = 0; i < TMO_SETTINGS && id == TMO_SETTINGS; i++) { /* variables: as written */
-        if (strncmp(tmo_setting_info[i].name, name, len) == 0 &&
-            tmo_setting_info[i].name[len] == '\0')
-            id = (enum tmo_setting)i;
-    }
+    struct tmo_message what = {.len = 0};
+    enum tmo_setting id = setting_of(name, len);
     if (id == TMO_SETTINGS) {
         explain_unknown(&what, name, len);
     } else {
-        int r = set(cfg, id, equals + 1);
+        struct tmo_span value = {equals + 1, strlen(equals + 1)};
+        int r = tmo_config_set(cfg, id, value.at, value.len);
         if (r == 0) {
             cfg->source[id] = TMO_FROM_ENVIRONMENT;
+            cfg->through[id] = (uint8_t)id;
             return true;
         }
-        if (r == -E2BIG)
-            adds(&what, "too long, expected less than 4096 bytes in all texts together");
-        else
-            explain(&what, id, equals + 1, r);
+        tmo_parse_expected(&what, id, value, r);
     }
     if (tell != NULL) {
-        struct message where = {.len = 0};
-        add(&where, variable, PREFIX_LEN + len);
-        tell(ctx, &(struct tmo_problem){where.text, equals + 1, what.text});
+        struct tmo_message where = {.len = 0};
+        tmo_message_add(&where, variable, PREFIX_LEN + len);
+        tell(ctx,
+             &(struct tmo_problem){.where = where.text, .value = equals + 1, .what = what.text});
     }
     return false;
 }
@@ -171,8 +127,80 @@ int tmo_config_load_env(struct tmo_config *cfg, char *const *envp, tmo_problem_f
         if ((*envp)[0] == 'S' && strncmp(*envp, PREFIX, PREFIX_LEN) == 0)
             problems += !load_one(cfg, *envp, tell, ctx);
     }
-    spread_timeout(cfg);
+    spread_timeout(cfg, TMO_FROM_ENVIRONMENT);
     return problems;
+}
+
+/* The value of the variable NAME, the last one of that name; NULL: there is none. */
+static const char *last_of(char *const *envp, const char *name)
+{
+    const char *found = NULL;
+    size_t len = strlen(name);
+    for (; envp != NULL && *envp != NULL; envp++) {
+        if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=')
+            found = *envp + len + 1;
+    }
+    return found;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+/* Tells that the file that VARIABLE names cannot be read. */
+static void tell_unread(struct tmo_parse *p, const char *variable, const char *path, int error)
+{
+    struct tmo_message m = {.len = 0};
+    p->faults++;
+    tmo_message_adds(&m, "cannot be read: ");
+    tmo_parse_why(&m, error);
+    if (p->tell != NULL)
+        p->tell(p->ctx,
+                &(struct tmo_problem){
+                    .where = variable, .value = path, .what = m.text, .is_place = path[0] == '\0'});
+}
+
+static void append(struct tmo_ruleset *rules, const struct tmo_ruleset *more)
+{
+    if (more->count == 0)
+        return;
+    if (rules->last != NULL)
+        rules->last->next = more->first;
+    else
+        rules->first = more->first;
+    rules->last = more->last;
+    rules->count += more->count;
+    rules->asks_host = rules->asks_host || more->asks_host;
+    rules->asks_path = rules->asks_path || more->asks_path;
+}
+
+int tmo_config_load(struct tmo_config *cfg, struct tmo_ruleset *rules,
+                    const struct tmo_sources *from, tmo_problem_fn *tell, void *ctx)
+{
+    struct tmo_ruleset of_file = {.count = 0}, of_env = {.count = 0};
+    struct tmo_parse p = {.arena = from->arena, .reader = from->reader, .tell = tell, .ctx = ctx};
+    const char *named = from->file != NULL ? from->file : last_of(from->envp, PREFIX "CONFIG");
+    const char *path = named != NULL ? named : tmo_setting_info[TMO_SET_CONFIG].deflt;
+    int missing = 0;
+
+    tmo_config_init(cfg);
+    if (from->reader != NULL && path[0] != '\0') {
+        missing = tmo_parse_file(&p, path, cfg, &of_file);
+        cfg->has_file = missing == 0;
+        spread_timeout(cfg, TMO_FROM_FILE);
+        if (missing < 0 && from->file == NULL && (named != NULL || missing != -ENOENT))
+            tell_unread(&p, named != NULL ? PREFIX "CONFIG" : path, named != NULL ? path : "",
+                        -missing);
+        else if (missing < 0 && missing != -ENOENT)
+            tell_unread(&p, path, "", -missing);
+    }
+    p.faults += tmo_config_load_env(cfg, from->envp, tell, ctx);
+    if (cfg->source[TMO_SET_RULES] == TMO_FROM_ENVIRONMENT && from->arena != NULL) {
+        p.file = PREFIX "RULES";
+        tmo_parse_oneline(&p, cfg->text[TMO_SET_RULES], &of_env);
+    }
+    append(&of_env, &of_file);
+    if (rules != NULL)
+        *rules = of_env;
+    return p.faults > 0 ? p.faults : missing == -ENOENT ? -ENOENT : 0;
 }
 
 bool tmo_config_wants(const struct tmo_config *cfg, const char *program)

@@ -10,8 +10,8 @@
 #include <string.h>
 
 const struct tmo_setting_info tmo_setting_info[TMO_SETTINGS] = {
-#define SETTING(id, type, words, deflt, values, help)                                              \
-    {#id, TMO_TYPE_##type, words, deflt, values, help},
+#define SETTING(id, type, stands, words, deflt, values, help)                                      \
+    {#id, TMO_TYPE_##type, TMO_STANDS_##stands, words, deflt, values, help},
 #include "config/settings.def"
 #undef SETTING
 };
@@ -32,30 +32,13 @@ static const char *next_word(const char **at, size_t *ret_len)
     return *ret_len > 0 ? word : NULL;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Whether A (ALEN bytes) and B (BLEN bytes) are the same word in either case. */
-static bool same_word(const char *a, size_t alen, const char *b, size_t blen)
-{
-    if (alen != blen)
-        return false;
-    for (size_t i = 0; i < alen; i++) {
-        if (lower(a[i]) != lower(b[i]))
-            return false;
-    }
-    return true;
-}
-
 /* The place of TEXT in the word list WORDS, or -1. */
 static int word_index(const char *words, const char *text, size_t len)
 {
     size_t word_len;
     int index = 0;
     for (const char *word; (word = next_word(&words, &word_len)) != NULL; index++) {
-        if (same_word(text, len, word, word_len))
+        if (tmo_word_same(text, len, word, word_len))
             return index;
     }
     return -1;
@@ -192,6 +175,8 @@ int tmo_setting_parse(enum tmo_setting id, const char *text, size_t len, int64_t
     case TMO_TYPE_KEEPALIVE:
         return parse_keepalive(text, len, ret);
     case TMO_TYPE_GLOBS:
+    case TMO_TYPE_RULES: /* judged by rule: config/oneline.c */
+    case TMO_TYPE_FILE:
         *ret = len > 0;
         return 0;
     case TMO_TYPE_SINK:
@@ -269,6 +254,16 @@ size_t tmo_setting_print(enum tmo_setting id, int64_t value, char *buf)
     }
 }
 
+size_t tmo_setting_key(enum tmo_setting id, char *buf, size_t size)
+{
+    const char *name = tmo_setting_info[id].name;
+    size_t len = 0;
+    for (; name[len] != '\0' && len < size - 1; len++)
+        buf[len] = tmo_word_lower(name[len]);
+    buf[len] = '\0';
+    return len;
+}
+
 const char *tmo_setting_expected(enum tmo_setting id)
 {
     switch (tmo_setting_info[id].type) {
@@ -291,7 +286,8 @@ enum tmo_setting tmo_setting_find(const char *name, size_t len)
         const char *known = tmo_setting_info[id].name;
         size_t i = 0;
         while (i < len && known[i] != '\0' &&
-               (lower(name[i]) == lower(known[i]) || (name[i] == '-' && known[i] == '_')))
+               (tmo_word_lower(name[i]) == tmo_word_lower(known[i]) ||
+                (name[i] == '-' && known[i] == '_')))
             i++;
         if (i == len && known[i] == '\0')
             return (enum tmo_setting)id;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum tmo_setting {
-#define SETTING(id, type, words, deflt, values, help) TMO_SET_##id,
+#define SETTING(id, type, stands, words, deflt, values, help) TMO_SET_##id,
 #include "config/settings.def"
 #undef SETTING
     TMO_SETTINGS
@@ -25,11 +25,17 @@ enum tmo_setting_type {
     TMO_TYPE_KEEPALIVE,
     TMO_TYPE_GLOBS,
     TMO_TYPE_SINK,
+    TMO_TYPE_RULES,
+    TMO_TYPE_FILE,
 };
+
+/* Where a setting may stand. */
+enum tmo_stands { TMO_STANDS_ENV, TMO_STANDS_FILE, TMO_STANDS_RULE };
 
 struct tmo_setting_info {
     const char *name; /* "LOG_FORMAT"; see tmo_setting_key() for "log_format" */
     enum tmo_setting_type type;
+    enum tmo_stands stands;
     const char *words;
     const char *deflt;
     const char *values;
@@ -62,7 +68,13 @@ struct tmo_keepalive {
 };
 struct tmo_keepalive tmo_keepalive_unpack(int64_t value);
 
-/* Reads LEN bytes at TEXT as a value of setting ID. Textual settings (GLOBS, SINK) are only
+/* Whether values of setting ID are text: GLOBS, SINK, RULES, FILE. */
+static inline bool tmo_setting_is_text(enum tmo_setting id)
+{
+    return tmo_setting_info[id].type >= TMO_TYPE_GLOBS;
+}
+
+/* Reads LEN bytes at TEXT as a value of setting ID. Textual settings are only
  * checked; *RET is then 1 if there is any text, else 0.
  * Returns 0, -EINVAL, or -ERANGE (a duration too long); *RET is untouched on failure. */
 int tmo_setting_parse(enum tmo_setting id, const char *text, size_t len, int64_t *ret);
@@ -73,6 +85,10 @@ int tmo_setting_parse(enum tmo_setting id, const char *text, size_t len, int64_t
 /* Writes VALUE of the non-textual setting ID in its normal form into BUF (TMO_SETTING_TEXT bytes).
  * Returns the length. */
 size_t tmo_setting_print(enum tmo_setting id, int64_t value, char *buf);
+
+/* Writes the name of setting ID as files have it ("log_format") into BUF, SIZE bytes (40 are
+ * enough), with a NUL. Returns its length. */
+size_t tmo_setting_key(enum tmo_setting id, char *buf, size_t size);
 
 /* What a value of setting ID looks like, for an error message: "a duration such as ...". */
 const char *tmo_setting_expected(enum tmo_setting id);

@@ -8,15 +8,21 @@
 
 #define NAME_MAX_BYTES 40
 
-static char lower(char c)
+bool tmo_word_same(const char *a, size_t alen, const char *b, size_t blen)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (alen != blen)
+        return false;
+    for (size_t i = 0; i < alen; i++) {
+        if (tmo_word_lower(a[i]) != tmo_word_lower(b[i]))
+            return false;
+    }
+    return true;
 }
 
 bool tmo_word_is(const char *text, size_t len, const char *word)
 {
     for (size_t i = 0; i < len; i++) {
-        if (word[i] == '\0' || lower(text[i]) != lower(word[i]))
+        if (word[i] == '\0' || tmo_word_lower(text[i]) != tmo_word_lower(word[i]))
             return false;
     }
     return word[len] == '\0';
@@ -53,13 +59,13 @@ unsigned tmo_word_distance(const char *a, size_t alen, const char *b)
     for (size_t i = 1; i <= alen; i++) {
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= blen; j++) {
-            unsigned best = above[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
+            unsigned best = above[j - 1] + (tmo_word_lower(a[i - 1]) != tmo_word_lower(b[j - 1]));
             if (above[j] + 1 < best)
                 best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-                lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && tmo_word_lower(a[i - 1]) == tmo_word_lower(b[j - 2]) &&
+                tmo_word_lower(a[i - 2]) == tmo_word_lower(b[j - 1]) && before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             row[j] = best;
         }

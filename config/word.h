@@ -8,6 +8,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* C as a small letter, if it is one of A to Z. */
+static inline char tmo_word_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Whether A (ALEN bytes) and B (BLEN bytes) are the same word in either case. */
+bool tmo_word_same(const char *a, size_t alen, const char *b, size_t blen);
+
 /* Whether the LEN bytes at TEXT are WORD (NUL-terminated), upper and lower case being the same. */
 bool tmo_word_is(const char *text, size_t len, const char *word);
 

@@ -54,6 +54,7 @@ struct tmo_event {
     int64_t limit_ms, waited_ms;
     const char *call;   /* "recvfrom" */
     const char *action; /* "error" */
+    const char *rule;   /* that decided; NULL: none */
 
     /* How a call ended: of connect. */
     const char *outcome; /* "ok", "error", "in_progress", "timeout" */

@@ -19,27 +19,6 @@
 
 #define OPEN_FLAGS (O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_LARGEFILE)
 
-/* linux/stat.h and linux/fcntl.h */
-#define WANTED      0x10f /* STATX_TYPE, MODE, NLINK, UID, INO */
-#define DO_NOT_SYNC 0x4000
-#define EMPTY_IS_FD 0x1000
-
-static int look(int fd, const char *path, int flags, struct tmo_statx *ret)
-{
-    memset(ret, 0, sizeof(*ret)); /* whatever happens, no garbage */
-    return (int)TMO_RAW5(SYS_statx, fd, path, DO_NOT_SYNC | flags, WANTED, ret);
-}
-
-int tmo_logfile_look(const char *path, int flags, struct tmo_statx *ret)
-{
-    return look(AT_FDCWD, path, flags, ret);
-}
-
-int tmo_logfile_look_fd(int fd, struct tmo_statx *ret)
-{
-    return look(fd, "", EMPTY_IS_FD, ret);
-}
-
 /* The folder that holds a file, as far as trust goes. */
 struct folder {
     bool open_to_others; /* others than root and us can make and rename things in it */
@@ -63,7 +42,7 @@ static int walk(const char *path, char *prefix, struct folder *folder)
     uint32_t euid = (uint32_t)TMO_RAW1(TMO_SYS_geteuid, 0);
     struct tmo_statx is;
     size_t i = strspn(path, "/");
-    int r = look(AT_FDCWD, i > 0 ? "/" : ".", 0, &is);
+    int r = tmo_statx_path(i > 0 ? "/" : ".", 0, &is);
     while (r == 0) {
         judge_folder(folder, &is, euid);
         i += strcspn(path + i, "/");
@@ -71,15 +50,15 @@ static int walk(const char *path, char *prefix, struct folder *folder)
         prefix[i] = '\0';
         i += strspn(path + i, "/");
         bool last = path[i] == '\0';
-        r = look(AT_FDCWD, prefix, AT_SYMLINK_NOFOLLOW, &is);
-        folder->link = r == 0 && tmo_logfile_is(&is, S_IFLNK);
+        r = tmo_statx_path(prefix, AT_SYMLINK_NOFOLLOW, &is);
+        folder->link = r == 0 && tmo_statx_is(&is, S_IFLNK);
         if (folder->link && folder->open_to_others)
             return -ELOOP;
         if (last)
             return r == -ENOENT ? 0 : r;
         if (folder->link)
-            r = look(AT_FDCWD, prefix, 0, &is);
-        if (r == 0 && !tmo_logfile_is(&is, S_IFDIR))
+            r = tmo_statx_path(prefix, 0, &is);
+        if (r == 0 && !tmo_statx_is(&is, S_IFDIR))
             r = -ENOTDIR;
     }
     return r;
@@ -99,16 +78,16 @@ static int find_folder(const char *path, struct folder *folder)
  * there for us to find, or be its second name. As fs.protected_regular, which may be off. */
 static int judge_file(const struct tmo_statx *is, const struct folder *folder)
 {
-    if (tmo_logfile_is(is, S_IFDIR))
+    if (tmo_statx_is(is, S_IFDIR))
         return -EISDIR;
-    if (tmo_logfile_is(is, S_IFSOCK) || tmo_logfile_is(is, S_IFBLK))
+    if (tmo_statx_is(is, S_IFSOCK) || tmo_statx_is(is, S_IFBLK))
         return -ENOTSUP;
-    if (!folder->open_to_all || tmo_logfile_is(is, S_IFCHR))
+    if (!folder->open_to_all || tmo_statx_is(is, S_IFCHR))
         return 0;
     uint32_t euid = (uint32_t)TMO_RAW1(TMO_SYS_geteuid, 0);
     if (is->uid != euid && is->uid != folder->owner)
         return -EACCES;
-    return tmo_logfile_is(is, S_IFREG) && is->nlink > 1 ? -EACCES : 0;
+    return tmo_statx_is(is, S_IFREG) && is->nlink > 1 ? -EACCES : 0;
 }
 
 int tmo_logfile_open(const char *path, struct tmo_statx *ret_is)
@@ -121,7 +100,7 @@ int tmo_logfile_open(const char *path, struct tmo_statx *ret_is)
     int fd = (int)TMO_RAW4(SYS_openat, AT_FDCWD, path, flags, 0600);
     if (fd < 0)
         return fd;
-    r = tmo_logfile_look_fd(fd, ret_is);
+    r = tmo_statx_fd(fd, ret_is);
     if (r == 0)
         r = judge_file(ret_is, &folder);
     if (r == 0)
@@ -170,7 +149,7 @@ static int try(const char *path, char *scratch)
     int r = walk(path, scratch, &folder);
     if (r < 0)
         return r;
-    r = tmo_logfile_look(path, 0, &is);
+    r = tmo_statx_path(path, 0, &is);
     if (r == -ENOENT)
         return folder.link ? 0
                            : try_folder(path, scratch); /* a link's end is seen when it is made */

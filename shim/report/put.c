@@ -74,9 +74,9 @@ static long write_terminal(struct tmo_put *p)
 
 long tmo_put(struct tmo_put *p, const struct tmo_statx *is)
 {
-    if (tmo_logfile_is(is, S_IFREG))
+    if (tmo_statx_is(is, S_IFREG))
         return p->limited ? write_held(p, SIGXFSZ) : write_parts(p);
-    if (tmo_logfile_is(is, S_IFSOCK)) {
+    if (tmo_statx_is(is, S_IFSOCK)) {
         struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)p->parts,
                            .msg_iovlen = (__typeof__(m.msg_iovlen))p->count};
         return TMO_RAW3(SYS_sendmsg, p->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -90,7 +90,7 @@ long tmo_put(struct tmo_put *p, const struct tmo_statx *is)
         if ((ready & POLLOUT) == 0)
             return -EAGAIN;
     }
-    if (tmo_logfile_is(is, S_IFIFO)) {
+    if (tmo_statx_is(is, S_IFIFO)) {
         p->nowait = !p->own;
         return write_held(p, SIGPIPE);
     }

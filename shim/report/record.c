@@ -142,6 +142,8 @@ static void write_timeout(struct tmo_line *line, const struct tmo_event *event)
     tmo_line_word(line, TMO_KEY("call"), event->call);
     write_known(line, TMO_KEY("waited_ms"), event->waited_ms);
     tmo_line_word(line, TMO_KEY("action"), event->action);
+    if (event->rule != NULL)
+        tmo_line_string(line, TMO_KEY("rule"), event->rule);
 }
 
 static void write_connect(struct tmo_line *line, const struct tmo_event *event)

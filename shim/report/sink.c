@@ -30,18 +30,18 @@
 static bool is_same(const struct tmo_sink *sink, const struct tmo_statx *is)
 {
     return __atomic_load_n(&sink->ino, __ATOMIC_RELAXED) == is->ino &&
-           __atomic_load_n(&sink->dev, __ATOMIC_RELAXED) == tmo_logfile_device(is);
+           __atomic_load_n(&sink->dev, __ATOMIC_RELAXED) == tmo_statx_device(is);
 }
 
 /* Whether FD still is what the sink opened; *RET_IS then says what. */
 static bool is_ours(const struct tmo_sink *sink, int fd, struct tmo_statx *ret_is)
 {
-    return fd >= 0 && tmo_logfile_look_fd(fd, ret_is) == 0 && is_same(sink, ret_is);
+    return fd >= 0 && tmo_statx_fd(fd, ret_is) == 0 && is_same(sink, ret_is);
 }
 
 static void publish(struct tmo_sink *sink, int fd, const struct tmo_statx *is)
 {
-    __atomic_store_n(&sink->dev, tmo_logfile_device(is), __ATOMIC_RELAXED);
+    __atomic_store_n(&sink->dev, tmo_statx_device(is), __ATOMIC_RELAXED);
     __atomic_store_n(&sink->ino, is->ino, __ATOMIC_RELAXED);
     __atomic_store_n(&sink->fd, fd, __ATOMIC_RELEASE);
 }
@@ -137,8 +137,8 @@ static __attribute__((noinline)) bool has_moved(struct tmo_sink *sink, const str
         return true;
     if (__atomic_exchange_n(&sink->looked_s, now, __ATOMIC_RELAXED) == now)
         return false;
-    return tmo_logfile_look(sink->path, 0, &named) < 0 || named.ino != is->ino ||
-           tmo_logfile_device(&named) != tmo_logfile_device(is);
+    return tmo_statx_path(sink->path, 0, &named) < 0 || named.ino != is->ino ||
+           tmo_statx_device(&named) != tmo_statx_device(is);
 }
 
 /* Opens the file and writes there, and keeps it open. Apart from write_file(), so that the common
@@ -343,7 +343,7 @@ static int start_fd(struct tmo_sink *sink, const char **ret_what)
 {
     struct tmo_statx is;
     long flags = TMO_RAW2(TMO_SYS_fcntl, sink->fd, F_GETFL);
-    if (flags < 0 || tmo_logfile_look_fd(sink->fd, &is) < 0) {
+    if (flags < 0 || tmo_statx_fd(sink->fd, &is) < 0) {
         *ret_what = "is not open";
         return -EBADF;
     }
@@ -358,8 +358,8 @@ static int start_fd(struct tmo_sink *sink, const char **ret_what)
 static int start_socket(const struct tmo_sink *sink, const char **ret_what)
 {
     struct tmo_statx is;
-    int r = tmo_logfile_look(sink->path, 0, &is);
-    if (r == 0 && !tmo_logfile_is(&is, S_IFSOCK))
+    int r = tmo_statx_path(sink->path, 0, &is);
+    if (r == 0 && !tmo_statx_is(&is, S_IFSOCK))
         r = -ENOTSOCK;
     if (r < 0)
         *ret_what = r == -ENOTSOCK ? "is not a socket" : "its socket is not there";

@@ -37,7 +37,7 @@ int wrap_listen(int fd, int backlog)
     tmo_slot_set_born_us(slot, tmo_self_now_us());
     tmo_made_listener(fd, slot);
     tmo_state_rehot(fd, slot);
-    if (tmo_wants(TMO_EVENT_LISTEN)) {
+    if (tmo_wants(TMO_EVENT_LISTEN) && tmo_is_covered(slot)) {
         struct tmo_tcpinfo info = {.len = 0};
         struct tmo_event event;
         (void)tmo_tcpinfo_get(fd, &info);
@@ -160,7 +160,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     tmo_slot_lower(slot, TMO_SLOT_INHERITED);
     /* Who does not ask for the peer's address leaves it to us, for free. */
     bool asks = addr != NULL || len != NULL;
-    if (!asks && tmo_current.logs) {
+    if (!asks && tmo_wants_peers()) {
         peer_len = sizeof(peer);
         addr = (struct sockaddr *)&peer;
         len = &peer_len;
@@ -172,7 +172,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
         r = accept_judged(slot, kind, fd, addr, len, flags);
     if (r < 0)
         return r;
-    if (asks && tmo_current.logs)
+    if (asks && tmo_wants_peers())
         peer_len = peer_of(r, addr, &peer);
     tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
     errno = e;

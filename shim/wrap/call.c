@@ -46,8 +46,8 @@ struct wait {
 
 static int64_t limit_of(const struct tmo_slot *slot, enum tmo_way way)
 {
-    const struct tmo_plan *plan = tmo_plan_of(slot);
-    return slot->dir == TMO_DIR_LISTEN ? plan->accept_ns : plan->wait_ns[way];
+    const struct tmo_plan *p = tmo_plan_of(slot);
+    return slot->dir == TMO_DIR_LISTEN ? p->accept_ns : p->wait_ns[way];
 }
 
 /* The wait is over: the limit has passed. WAITED_NS: how long it really was, as far as we know. */
@@ -98,8 +98,7 @@ static int64_t age_ns(const struct tmo_slot *slot)
     return (int64_t)(tmo_self_now_us() - tmo_slot_born_us(slot)) * 1000;
 }
 
-/* The wait of a call that would not wait though its descriptor is ready: an unread error queue, a
- * datagram socket with another, full, peer. */
+/* The wait of a call that would not wait though its descriptor is ready: an unread error queue. */
 static void pause_for(const struct wait *w)
 {
     int64_t left_ns = w->deadline_ns - tmo_clock_ns();
@@ -282,8 +281,7 @@ static ssize_t after_short(struct wait *w)
     }
     int moved = tmo_judge_moved(call->fd, call->kind->way, w->done);
     if (moved == 0 || (moved < 0 && age_ns(w->slot) + TMO_TICK_SLACK_NS < w->limit_ns))
-        return (ssize_t)
-            w->done; /* closed by another thread, and the number taken, as far as seen */
+        return (ssize_t)w->done; /* another connection by now, as far as seen */
     silent_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
     return go_on(w);
 }
@@ -297,8 +295,8 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
                      .owns = has_deadlines(slot)};
     if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
         return -tmo_state_error(slot); /* by another thread, while this one waited */
-    bool is_short =
-        call->counts && tmo_is_short(n, call->wanted) && tmo_proto_is_stream(slot->proto);
+    bool stream = tmo_proto_is_stream(slot->proto);
+    bool is_short = stream && call->counts && tmo_is_short(n, call->wanted);
     if ((!is_short && n != -EAGAIN && n != -EINTR) ||
         (is_short && (call->flags & MSG_ZEROCOPY) != 0))
         return n; /* which bytes the kernel still reads is told by count */
@@ -465,6 +463,7 @@ ssize_t tmo_call_slow(struct tmo_call *call)
     if (error != 0)
         return give(-error);
 
+    tmo_made_sends(call, slot);
     if (call->kind->way == TMO_SEND && tmo_proto_is_tcp(slot->proto) &&
         ((tmo_slot_flags(slot) & TMO_SLOT_FASTOPEN) != 0 || (call->flags & MSG_FASTOPEN) != 0)) {
         ssize_t sent = tmo_connect_by_send(call, slot);

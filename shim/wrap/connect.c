@@ -12,6 +12,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/rules.h"
 #include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
@@ -58,7 +59,7 @@ static void record_connect(const struct attempt *a, int error, int64_t took_ns)
 {
     struct tmo_tcpinfo info = {.len = 0};
     struct tmo_event event;
-    if (!tmo_wants(TMO_EVENT_CONNECT))
+    if (!tmo_wants(TMO_EVENT_CONNECT) || !tmo_is_covered(a->slot))
         return;
     (void)tmo_tcpinfo_get(a->fd, &info);
     tmo_emit_begin(&event, TMO_RECORD_CONNECT);
@@ -196,8 +197,10 @@ static bool was_read(int error)
 static int connect_other(const struct attempt *a)
 {
     int r = tmo_real.connect(a->fd, a->addr, a->len);
-    if (r == 0 && !tmo_proto_is_connected(a->slot->proto))
+    if (r == 0 && !tmo_proto_is_connected(a->slot->proto)) {
         tmo_made_peer(a->slot, a->addr, a->len);
+        tmo_made_towards(a->fd, a->slot, a->addr, a->len);
+    }
     return r;
 }
 
@@ -267,11 +270,14 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         tmo_end_attempt(fd, slot, false); /* shut down is still connected */
     if (under_way && tmo_wants(TMO_EVENT_CLOSE) && is_disconnect(&a))
         tmo_emit_close(fd, slot, "close"); /* afterwards TCP_INFO is zero */
+    if (!under_way)
+        (void)tmo_rules_connect(slot, addr, len);
     if (!under_way && tmo_plan_of(slot)->options)
         tmo_apply_options(fd, slot, tmo_plan_of(slot));
     set_connect_timeo(&a);
     if (!under_way) /* it does not count in connect, and costs less before than behind */
-        a.timed = tmo_apply_timed(fd, slot, tmo_plan_of(slot), TMO_RECV, false);
+        a.timed = tmo_apply_timed(fd, slot, tmo_plan_of(slot), TMO_RECV,
+                                  (flags & TMO_SLOT_TIMED_RECV) != 0);
     else
         a.timed = flags & TMO_SLOT_TIMED_RECV;
     /* Without a log a tick early is good enough, at a tenth of the price. */
@@ -317,8 +323,8 @@ static bool is_syn_sent(int fd)
 
 ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
 {
-    const struct tmo_plan *plan = tmo_plan_of(slot);
     struct attempt a = {.fd = call->fd, .slot = slot};
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     bool deferred = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0; /* TCP_FASTOPEN_CONNECT */
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
     bool ours;

@@ -9,13 +9,17 @@
 #include "shim/report/event.h"
 #include "shim/report/sink.h"
 
+struct tmo_rules;
+
 struct tmo_current {
-    bool active;          /* false: every wrapper only passes on */
-    bool logs;            /* there is a log */
+    bool active; /* false: every wrapper only passes on */
+    bool logs;   /* there is a log */
+    bool off;    /* the file says `disable`: new sockets are left alone */
+    bool watches_file;
     unsigned events;      /* TMO_EVENT_ bits */
     struct tmo_plan plan; /* the general one of the start, number 0 */
     struct tmo_wide wide;
-    uint16_t general; /* the number of the one that holds now */
+    const struct tmo_rules *rules; /* of wrap/rules.h; NULL: none, and the plan is number 0 */
     struct tmo_config cfg;
     struct tmo_sink sink;
 };
@@ -26,10 +30,23 @@ static inline const struct tmo_plan *tmo_plan_at(unsigned number)
     return __builtin_expect(number == 0, 1) ? &tmo_current.plan : tmo_plan_numbered(number);
 }
 
+/* Whether it is worth something to know who the peer is. */
+static inline bool tmo_wants_peers(void)
+{
+    return tmo_current.logs || tmo_current.rules != NULL;
+}
+
 /* The plan of a socket. */
 static inline const struct tmo_plan *tmo_plan_of(const struct tmo_slot *slot)
 {
     return tmo_plan_at(slot->plan);
+}
+
+/* Whether the operator means sockets such as this one (`proto`): others have a slot only where
+ * rules may mean them when their destination is known. */
+static inline bool tmo_is_covered(const struct tmo_slot *slot)
+{
+    return tmo_plan_covers(tmo_plan_of(slot), (enum tmo_proto)slot->proto);
 }
 
 /* Whether records of EVENT (a TMO_EVENT_ bit) are wanted. */
@@ -42,6 +59,10 @@ static inline bool tmo_wants(unsigned event)
 
 /* An event of KIND with time, process and program filled in, all else unknown. */
 void tmo_emit_begin(struct tmo_event *event, enum tmo_event_kind kind);
+
+/* The peer that SLOT, which is no listener, knows: its address into *RET, *RET_LEN bytes. False: it
+ * knows none. */
+bool tmo_emit_peer(const struct tmo_slot *slot, struct sockaddr_storage *ret, socklen_t *ret_len);
 
 /* Adds what is known of the connection FD, which SLOT describes, and asks the kernel for its
  * addresses. INFO (may be NULL) is its TCP_INFO. */

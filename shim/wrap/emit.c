@@ -92,18 +92,16 @@ static const char *dir_name(unsigned dir)
     return names[dir & 3];
 }
 
-static void put_peer(struct tmo_address *ret, const struct tmo_slot *slot)
+bool tmo_emit_peer(const struct tmo_slot *slot, struct sockaddr_storage *ret, socklen_t *ret_len)
 {
-    if (slot->dir == TMO_DIR_LISTEN)
-        return;
     if (slot->family == TMO_FAMILY_4 && slot->peer_port != 0) {
-        struct sockaddr_in *in = (struct sockaddr_in *)(void *)&ret->any;
+        struct sockaddr_in *in = (struct sockaddr_in *)(void *)ret;
         in->sin_family = AF_INET;
         in->sin_addr.s_addr = slot->peer4;
         in->sin_port = htons(slot->peer_port);
-        ret->len = sizeof(*in);
+        *ret_len = sizeof(*in);
     } else if (slot->family == TMO_FAMILY_6 && slot->peer_port != 0) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&ret->any;
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)ret;
         in6->sin6_family = AF_INET6;
         memcpy(&in6->sin6_addr, slot->peer6, sizeof(slot->peer6));
         if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)) { /* as tmo_made_peer() has it */
@@ -111,15 +109,24 @@ static void put_peer(struct tmo_address *ret, const struct tmo_slot *slot)
             memset(in6->sin6_addr.s6_addr + 2, 0, sizeof(in6->sin6_scope_id));
         }
         in6->sin6_port = htons(slot->peer_port);
-        ret->len = sizeof(*in6);
+        *ret_len = sizeof(*in6);
     } else if (slot->family == TMO_FAMILY_UNIX && slot->peer_path != 0) {
-        struct sockaddr_un *un = (struct sockaddr_un *)(void *)&ret->any;
+        struct sockaddr_un *un = (struct sockaddr_un *)(void *)ret;
         char path[108];
         size_t len = tmo_track_kept_text(slot->peer_path, path);
         un->sun_family = AF_UNIX;
         memcpy(un->sun_path, path, len < sizeof(un->sun_path) ? len : sizeof(un->sun_path));
-        ret->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+        *ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    } else {
+        return false;
     }
+    return true;
+}
+
+static void put_peer(struct tmo_address *ret, const struct tmo_slot *slot)
+{
+    if (slot->dir != TMO_DIR_LISTEN)
+        (void)tmo_emit_peer(slot, &ret->any, &ret->len);
 }
 
 static void put_local(struct tmo_address *ret, int fd)
@@ -174,7 +181,7 @@ void tmo_emit_close_by(int fd, int number, struct tmo_slot *slot, const char *re
     struct tmo_tcpinfo info = {.len = 0};
     struct tmo_event event;
     unsigned flags = tmo_slot_flags(slot);
-    if (!tmo_wants(TMO_EVENT_CLOSE) || slot->dir == TMO_DIR_NONE ||
+    if (!tmo_wants(TMO_EVENT_CLOSE) || slot->dir == TMO_DIR_NONE || !tmo_is_covered(slot) ||
         (flags & (TMO_SLOT_INHERITED | TMO_SLOT_RECORDED)) != 0)
         return;
     if ((__atomic_fetch_or(&slot->flags, TMO_SLOT_RECORDED, __ATOMIC_RELAXED) &

@@ -2,6 +2,7 @@
  * Last words, and what a fork means. See last.h, fork.h. Layer: wrap.
  */
 #include "shim/wrap/last.h"
+#include "shim/wrap/reload.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
@@ -68,6 +69,7 @@ void tmo_fork_child(void)
 {
     tmo_self_is_child();
     tmo_emit_forked();
+    tmo_reload_forked();
     for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
         struct tmo_slot *slot = tmo_track_slot(fd);
         if (slot == NULL)

@@ -7,6 +7,9 @@
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
+#include "shim/wrap/reload.h"
+#include "shim/wrap/rules.h"
+#include "shim/wrap/wait.h"
 #include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
@@ -23,7 +26,7 @@ static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family fami
     slot->proto = proto & 7;
     slot->family = family & 3;
     slot->flags = flags;
-    slot->plan = tmo_current.general;
+    tmo_rules_begin(slot);
     if (!tmo_watch_on && tmo_current.wide.watches)
         tmo_watch_on = true;
     return slot;
@@ -77,7 +80,8 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
 {
     enum tmo_proto proto = tmo_apply_proto(domain, type, protocol);
     tmo_made_unseen_end(fd);
-    if (!tmo_plan_covers(tmo_plan_at(tmo_current.general), proto))
+    tmo_reload_look();
+    if (tmo_current.off || !tmo_rules_cover(proto))
         return;
     enum tmo_family family = domain == AF_INET6  ? TMO_FAMILY_6
                              : domain == AF_UNIX ? TMO_FAMILY_UNIX
@@ -117,6 +121,9 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
                        socklen_t len, int flags)
 {
     tmo_made_unseen_end(fd);
+    tmo_reload_look();
+    if (tmo_current.off)
+        return;
     unsigned begin = TMO_SLOT_CONNECTED | (tmo_slot_flags(listener) & TMO_SLOT_LOWAT);
     if ((flags & SOCK_NONBLOCK) != 0)
         begin |= TMO_SLOT_NONBLOCK;
@@ -132,6 +139,7 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     }
     if (len > 0)
         tmo_made_peer(slot, addr, len);
+    tmo_rules_peer(fd, slot, TMO_FROM, listener);
     accepted_waits(fd, slot, listener);
     const struct tmo_plan *plan = tmo_plan_of(slot);
     if (plan->options)
@@ -173,8 +181,66 @@ void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned
     tmo_state_rehot(fd, slot);
 }
 
+static uint16_t local_port(int fd)
+{
+    struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(local);
+    if (TMO_RAW3(SYS_getsockname, fd, &local, &len) < 0)
+        return 0;
+    if (local.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)(void *)&local)->sin_port);
+    if (local.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&local)->sin6_port);
+    return 0;
+}
+
+void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
+{
+    uint16_t before = slot->plan;
+    if (addr->sa_family == AF_UNSPEC)
+        tmo_rules_begin(slot);
+    else
+        (void)tmo_rules_connect(slot, addr, len);
+    if (slot->plan == before)
+        return;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    if (plan->options)
+        tmo_apply_options(fd, slot, plan);
+    tmo_apply_wait(fd, slot, plan, TMO_RECV, true);
+    tmo_apply_wait(fd, slot, plan, TMO_SEND, true);
+    tmo_state_rehot(fd, slot);
+}
+
+void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    const struct sockaddr *addr = call->addr;
+    socklen_t len = call->to_len;
+    const struct msghdr *msg = call->msg != NULL    ? call->msg
+                               : call->msgs != NULL ? &call->msgs->msg_hdr
+                                                    : NULL;
+    bool connects = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) == 0; /* MSG_FASTOPEN */
+    if (tmo_current.rules == NULL || call->kind->way != TMO_SEND ||
+        (tmo_proto_is_connected(slot->proto) && !connects))
+        return;
+    if (msg != NULL) {
+        if (!tmo_wait_can_read(msg, sizeof(*msg)))
+            return;
+        addr = msg->msg_name;
+        len = msg->msg_namelen;
+    }
+    if (addr != NULL && len >= sizeof(sa_family_t) &&
+        tmo_wait_can_read(addr, sizeof(sa_family_t)) && addr->sa_family != AF_UNSPEC) {
+        if (tmo_proto_is_connected(slot->proto)) /* a connect by a send: what follows sees to it */
+            (void)tmo_rules_connect(slot, addr, len);
+        else
+            tmo_made_towards(call->fd, slot, addr, len);
+    }
+}
+
 void tmo_made_listener(int fd, struct tmo_slot *slot)
 {
+    if (tmo_current.rules != NULL) /* what it accepts is known by that */
+        slot->peer_port = local_port(fd);
     bool ours;
     const struct tmo_plan *plan = tmo_plan_of(slot);
     int64_t us = tmo_plan_timeo_us(plan, plan->accept_us, tmo_slot_app_us(slot, TMO_RECV), &ours);
@@ -191,19 +257,6 @@ static int get_int(int fd, int name)
     return tmo_raw_getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? 0 : value;
 }
 
-static uint16_t local_port(int fd)
-{
-    struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof(local);
-    if (TMO_RAW3(SYS_getsockname, fd, &local, &len) < 0)
-        return 0;
-    if (local.ss_family == AF_INET)
-        return ntohs(((struct sockaddr_in *)(void *)&local)->sin_port);
-    if (local.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&local)->sin6_port);
-    return 0;
-}
-
 /* The program's own timeouts on a socket that was there before us. Ours, set by this library in
  * the process that had it before, are none. */
 static void read_app_timeo(int fd, struct tmo_slot *slot)
@@ -218,13 +271,12 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
 
 void tmo_made_adopt(int fd, bool inherited)
 {
-    const struct tmo_plan *plan = tmo_plan_at(tmo_current.general);
     struct tmo_slot found = {.refs = 0};
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
 
     tmo_made_unseen_end(fd);
-    if (tmo_apply_identify(fd, &found) < 0 || !tmo_plan_covers(plan, found.proto))
+    if (tmo_current.off || tmo_apply_identify(fd, &found) < 0 || !tmo_rules_cover(found.proto))
         return;
     struct tmo_slot *slot = fresh(fd, found.proto, found.family,
                                   TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0u));
@@ -233,12 +285,10 @@ void tmo_made_adopt(int fd, bool inherited)
     set_born_now(slot);
     if (tmo_raw_is_nonblocking(fd) > 0)
         slot->flags |= TMO_SLOT_NONBLOCK;
-    if (plan->deadlines && get_int(fd, SO_RCVLOWAT) > 1)
-        slot->flags |= TMO_SLOT_LOWAT;
-    if (plan->mode != TMO_MODE_FORCE)
-        read_app_timeo(fd, slot);
     bool stream = tmo_proto_is_connected(slot->proto);
     if (get_int(fd, SO_ACCEPTCONN) != 0) {
+        if (tmo_plan_of(slot)->mode != TMO_MODE_FORCE)
+            read_app_timeo(fd, slot);
         tmo_made_listener(fd, slot);
     } else if (!stream || TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {
         if (stream)
@@ -248,11 +298,20 @@ void tmo_made_adopt(int fd, bool inherited)
                         ? TMO_DIR_IN
                         : TMO_DIR_OUT;
         slot->flags |= TMO_SLOT_CONNECTED;
+        if (peer.ss_family != AF_UNSPEC)
+            tmo_rules_peer(fd, slot, slot->dir == TMO_DIR_IN ? TMO_FROM : TMO_TO, NULL);
+        const struct tmo_plan *plan = tmo_plan_of(slot);
+        if (plan->deadlines && get_int(fd, SO_RCVLOWAT) > 1)
+            slot->flags |= TMO_SLOT_LOWAT;
+        if (plan->mode != TMO_MODE_FORCE)
+            read_app_timeo(fd, slot);
         tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
         tmo_apply_wait(fd, slot, plan, TMO_SEND, false);
         tmo_apply_options(fd, slot, plan);
         tmo_apply_linger(fd, plan);
         tmo_watch_begin(fd, slot);
+    } else if (tmo_plan_of(slot)->mode != TMO_MODE_FORCE) {
+        read_app_timeo(fd, slot);
     }
     tmo_state_rehot(fd, slot);
 }

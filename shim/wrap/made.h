@@ -33,6 +33,15 @@ void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t
  * TIMED is TMO_SLOT_TIMED_RECV if it is ours. */
 void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned timed);
 
+/* After a connect of the datagram socket FD to ADDR (LEN bytes), which the kernel has read: its
+ * plan is that of its destination. */
+void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len);
+
+struct tmo_call;
+
+/* Before CALL, which may be a send with a destination of its own. */
+void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot);
+
 /* Gives the listener FD the limit of accept, as MODE says. */
 void tmo_made_listener(int fd, struct tmo_slot *slot);
 

@@ -29,6 +29,8 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
         hot = slot->epoll.has_conns != 0 ? TMO_HOT_SLOW : TMO_HOT_PASS;
     else if ((flags & SPECIAL) != 0 || slot->pending != 0 || (flags & TMO_SLOT_CONNECTED) == 0)
         hot = TMO_HOT_SLOW;
+    else if (!tmo_proto_is_connected(slot->proto) && tmo_current.rules != NULL)
+        hot = TMO_HOT_SLOW; /* where it sends to may be another rule's */
     else if (!tmo_proto_is_tcp(slot->proto) && tmo_plan_of(slot)->watches)
         hot = TMO_HOT_SLOW; /* the kernel does not tell when it last took data: tmo_watch_moved() */
     else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_plan_of(slot)->deadlines)
@@ -95,6 +97,7 @@ static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo 
     event.waited_ms = e->waited_ns / TMO_NS_PER_MS;
     event.call = e->call;
     event.action = actions[tmo_plan_of(e->slot)->action];
+    event.rule = tmo_plan_of(e->slot)->rule;
     tmo_emit(&event);
 }
 

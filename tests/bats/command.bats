@@ -263,7 +263,7 @@ END
     # shellcheck disable=SC2016
     run bounded sh -c 'echo $$; exec "$0" sh -c "echo \$\$"' "$TMO_BIN"
     [[ ${lines[0]} == "${lines[1]}" ]] || fail "another process"
-    look='grep ^Sig /proc/self/status; cd /proc/self/fd; echo *'
+    look='grep "^Sig[^Q]" /proc/self/status; cd /proc/self/fd; echo *'
     trap '' USR1
     run bounded env --block-signal=USR2 bash -c "$look"
     bare=$output

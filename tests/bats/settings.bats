@@ -57,6 +57,8 @@ setting_in_force() {
         ERRNO) value=ENOPE expected="expected an errno name" ;;
         KEEPALIVE) value=60s/x expected="expected idle.*interval.*count" ;;
         SINK) value=fd:x expected="expected stderr, syslog, fd:N, unix:PATH" ;;
+        RULES) value=nonsense expected="expected to, from, port" ;;
+        FILE) value=/nonexistent expected="cannot be read: no such file" ;;
         GLOBS) continue ;; # any text is one
         *) fail "no bad value is known for the type $type" ;;
         esac

@@ -216,10 +216,10 @@ static void check_wants(void)
 
 static void check_hash(void)
 {
-    struct tmo_problem a = {"SOCKTMO_RECV", "2x", "one text"};
-    struct tmo_problem same = {"SOCKTMO_RECV", "2x", "another"};
-    struct tmo_problem b = {"SOCKTMO_RECV", "2y", "one text"};
-    struct tmo_problem moved = {"SOCKTMO_REC", "V2x", "one text"};
+    struct tmo_problem a = {.where = "SOCKTMO_RECV", .value = "2x", .what = "one text"};
+    struct tmo_problem same = {.where = "SOCKTMO_RECV", .value = "2x", .what = "another"};
+    struct tmo_problem b = {.where = "SOCKTMO_RECV", .value = "2y", .what = "one text"};
+    struct tmo_problem moved = {.where = "SOCKTMO_REC", .value = "V2x", .what = "one text"};
     CHECK_EQ(tmo_problem_hash(0, &a), tmo_problem_hash(0, &same));
     CHECK(tmo_problem_hash(0, &a) != tmo_problem_hash(0, &b));
     CHECK(tmo_problem_hash(0, &a) != tmo_problem_hash(0, &moved));

@@ -124,7 +124,7 @@ static void check_table(void)
         /* The default is good, and written in its normal form. */
         CHECK_EQ(tmo_setting_parse(id, info->deflt, strlen(info->deflt), &value), 0);
         CHECK(value >= 0);
-        if (info->type == TMO_TYPE_GLOBS || info->type == TMO_TYPE_SINK)
+        if (tmo_setting_is_text(id))
             continue;
         char buf[TMO_SETTING_TEXT];
         len = tmo_setting_print(id, value, buf);
