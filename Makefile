@@ -67,7 +67,7 @@ WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c sh
            shim/wrap/vfork.c shim/wrap/wait.c shim/wrap/watch.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
-UNITS    = deadline due duration errnos load logfile record scope settings sink slot tcpinfo word
+UNITS    = conf deadline due duration errnos load logfile record scope settings sink slot tcpinfo word
 PROGRAMS = fds loops luck peer racers steps waits
 GUESTS   = $(basename $(notdir $(wildcard tests/guest/*.c)))
 EXAMPLES = legacy-client legacy-server

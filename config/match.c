@@ -18,20 +18,16 @@ static struct tmo_span next_word(struct tmo_span *rest)
 {
     *rest = tmo_span_trim(*rest);
     size_t len = 0;
-    while (len < rest->len && !tmo_is_blank(rest->at[len]))
-        len++;
-    /* A list may have blanks behind its commas. */
     for (;;) {
-        size_t more = len;
-        if (len == 0 || rest->at[len - 1] != ',')
-            break;
-        while (more < rest->len && tmo_is_blank(rest->at[more]))
-            more++;
-        if (more == rest->len)
-            break;
-        len = more;
         while (len < rest->len && !tmo_is_blank(rest->at[len]))
             len++;
+        /* a list may have blanks on both sides of its commas */
+        size_t more = len;
+        while (more < rest->len && tmo_is_blank(rest->at[more]))
+            more++;
+        if (len == 0 || more == rest->len || (rest->at[len - 1] != ',' && rest->at[more] != ','))
+            break;
+        len = more;
     }
     struct tmo_span word = {rest->at, len};
     rest->at += len;
