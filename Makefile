@@ -258,7 +258,7 @@ format:
 	clang-format -i $(C_FILES)
 
 # Each target for its share of FUZZ_S, from the seeds of tests/fuzz/NAME and what it found before.
-FUZZERS  = config record
+FUZZERS  = config record rules
 FUZZ_SAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DTMO_START_FILES
 FUZZ_CC  = clang $(filter-out -MMD -MP,$(BASE)) $(FUZZ_SAN)
 FUZZ_OBJ = $(ARCHIVE_SRC:%.c=$(BUILD)/fuzz/obj/%.o)

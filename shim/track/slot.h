@@ -169,20 +169,20 @@ static inline int64_t tmo_slot_unpack_timeo(uint32_t packed)
 }
 
 /* Whether the program set a timeout of its own for WAY: 0 is recv, 1 send. */
-static inline int tmo_slot_has_app(const struct tmo_slot *slot, int way)
+static inline int tmo_slot_has_app(const struct tmo_slot *slot, unsigned way)
 {
     return (slot->app_low[way] | slot->app_high[way]) != 0;
 }
 
 /* That timeout in us, or TMO_SLOT_NEVER_WAITS; 0 = none. */
-static inline int64_t tmo_slot_app_us(const struct tmo_slot *slot, int way)
+static inline int64_t tmo_slot_app_us(const struct tmo_slot *slot, unsigned way)
 {
     if (!tmo_slot_has_app(slot, way))
         return 0;
     return tmo_slot_unpack_timeo((uint32_t)slot->app_high[way] << 16 | slot->app_low[way]);
 }
 
-static inline void tmo_slot_set_app_us(struct tmo_slot *slot, int way, int64_t us)
+static inline void tmo_slot_set_app_us(struct tmo_slot *slot, unsigned way, int64_t us)
 {
     uint32_t packed = us != 0 ? tmo_slot_pack_timeo(us) : 0;
     slot->app_low[way] = (uint16_t)packed;

@@ -265,7 +265,7 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
         int64_t us = tmo_apply_read_timeo(fd, (enum tmo_way)way);
         int64_t ours_us = tmo_plan_of(slot)->wait_us[way];
         if (us > 0 && (us < ours_us || us > ours_us + 20000))
-            tmo_slot_set_app_us(slot, way, us);
+            tmo_slot_set_app_us(slot, (unsigned)way, us);
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * peer: the other end of a connection, misbehaving in one chosen way.
  *
- *     peer MODE [--port N | --unix PATH] [--v6] [--life SECONDS] [--text TEXT]
+ *     peer MODE [--port N | --unix PATH] [--v6 | --any] [--life SECONDS] [--text TEXT]
  *               [--ask] [--head TEXT] [--after MS] [--every MS] [--chunk BYTES] [--room BYTES]
  *               [--save FILE]
  *
@@ -26,7 +26,8 @@
  *     reset        closes it with a RST, --after MS later
  *     unreachable  never gets it: the accept queue is full, so that further SYNs are dropped
  *
- * With --ask greet, cut and drip wait for the first bytes of a request, as half does by itself.
+ * --any listens on all addresses of loopback, and the others. With --ask greet, cut and drip wait
+ * for the first bytes of a request, as half does by itself.
  * --room is its receive buffer. Bytes that are read are appended to --save FILE. It installs no
  * signal handler, so that none of its own calls is ever interrupted.
  */
@@ -54,7 +55,7 @@ enum { MAX_FILLERS = 64 };
 static struct options {
     int port;
     const char *unix_path;
-    bool v6;
+    bool v6, any;
     int life_s;
     const char *text;
     const char *head;
@@ -281,7 +282,7 @@ static socklen_t own_address(union address *ret)
         return sizeof ret->v6;
     }
     ret->v4.sin_family = AF_INET;
-    ret->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ret->v4.sin_addr.s_addr = htonl(options.any ? INADDR_ANY : INADDR_LOOPBACK);
     ret->v4.sin_port = htons((uint16_t)options.port);
     return sizeof ret->v4;
 }
@@ -389,7 +390,8 @@ static void run(int listener)
 
 /* --- the command line ----------------------------------------------------------------------- */
 
-/* An option is a word with a value: text, or a number up to `highest`. --v6 and --ask have none. */
+/* An option is a word with a value: text, or a number up to `highest`. --v6, --any and --ask have
+ * none. */
 static const struct setting {
     const char *name;
     const char **text;
@@ -469,6 +471,8 @@ static void parse(int argc, char **argv)
             set(&settings[at], argv[i]);
         } else if (strcmp(argv[i], "--v6") == 0) {
             options.v6 = true;
+        } else if (strcmp(argv[i], "--any") == 0) {
+            options.any = true;
         } else if (strcmp(argv[i], "--ask") == 0) {
             options.ask = true;
         } else {
