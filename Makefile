@@ -71,7 +71,7 @@ UNITS    = conf deadline due duration errnos load logfile record scope settings 
 PROGRAMS = fds loops luck peer racers steps waits
 GUESTS   = $(basename $(notdir $(wildcard tests/guest/*.c)))
 EXAMPLES = legacy-client legacy-server
-BENCH    = ops paired start hold loop
+BENCH    = ops paired start hold loop rules
 BENCH_OPS = bench/ops.c bench/ends.c bench/data.c bench/wait.c bench/life.c bench/threads.c
 
 ARCHIVE_SRC = $(CONFIG) $(SYS) $(TRACK) $(POLICY) $(REPORT)
@@ -184,6 +184,7 @@ $(BUILD)/bench/paired: $(call obj,bench/paired.c bench/variant.c)
 $(BUILD)/bench/start: $(call obj,bench/start.c bench/variant.c)
 $(BUILD)/bench/hold: $(call obj,bench/hold.c bench/ends.c)
 $(BUILD)/bench/loop: $(call obj,bench/loop.c bench/ends.c)
+$(BUILD)/bench/rules: $(call obj,bench/rules.c bench/ends.c) $(ARCHIVE)
 $(BENCH:%=$(BUILD)/bench/%):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $^

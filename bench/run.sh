@@ -24,7 +24,7 @@ quick) quick=1 ;;
     exit 2
     ;;
 esac
-for needed in "$lib" "$build/ops" "$build/paired" "$build/start" "$build/hold" "$build/loop" "$build/empty.so"; do
+for needed in "$lib" "$build/ops" "$build/paired" "$build/start" "$build/hold" "$build/loop" "$build/rules" "$build/empty.so"; do
     if [ ! -e "$needed" ]; then
         echo "bench: $needed is missing; run make bench" >&2
         exit 1
@@ -282,6 +282,21 @@ tabbed() {
     sed 's/ *| */\t/g'
 }
 
+# What rules cost a connect, and a process at its start.
+time_rules() {
+    printf '%-46s %9s %9s %9s   %s\n' 'rules, ns' none these added bound
+    "$build/rules" >"$work/rules" || failed=1
+    while read -r count reading by_address by_host; do
+        case $count in
+        10) most=500 most_read=- ;;
+        *) most=20000 most_read=2000000 ;;
+        esac
+        figure "$count rules, the last matches: by address" 0 "$by_address" "$most"
+        figure "$count rules, the last matches: by host glob" 0 "$by_host" "$most"
+        figure "$count rules, read at start" 0 "$reading" "$most_read"
+    done <"$work/rules"
+}
+
 time_calls() {
     tabbed >"$work/times-bounds" <<'END'
 file read | ratio | 1.02
@@ -398,6 +413,7 @@ count_figures
 if [ -z "$quick" ]; then
     echo
     time_calls
+    time_rules
     echo
     time_loops
     echo

@@ -10,6 +10,7 @@
 
 #define LINE_MAX_BYTES 4095
 #define DEEPEST        8 /* files that include one another */
+#define NAME_BITS      16384
 
 struct conf {
     struct tmo_parse *p;
@@ -18,9 +19,10 @@ struct conf {
     struct tmo_draft *draft; /* of the section that is read */
     bool in_section;
     int depth;
+    uint8_t names[NAME_BITS / 8]; /* one bit for each name that there may be: the rest is quick */
 };
 
-static int read_file(struct conf *c, const char *path);
+static void read_text(struct conf *c, const char *path, const char *text, size_t len);
 
 /* --- sections -------------------------------------------------------------------------------- */
 
@@ -58,8 +60,17 @@ static void end_section(struct conf *c)
         (void)tmo_parse_keep(c->p, draft, c->rules);
 }
 
-static bool is_taken(const struct conf *c, struct tmo_span name)
+static bool is_taken(struct conf *c, struct tmo_span name)
 {
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (uint8_t)name.at[i]) * 16777619u;
+    hash = (hash ^ hash >> 15) % NAME_BITS;
+    uint8_t *byte = &c->names[hash / 8], bit = (uint8_t)(1 << hash % 8);
+    bool may_be = (*byte & bit) != 0;
+    *byte |= bit;
+    if (!may_be)
+        return false;
     for (const struct tmo_rule *rule = c->rules->first; rule != NULL; rule = rule->next) {
         if (strncmp(rule->name, name.at, name.len) == 0 && rule->name[name.len] == '\0')
             return true;
@@ -125,7 +136,11 @@ static void include(struct conf *c, struct tmo_span value)
 
     struct kept_line now = {p->line, p->line_len, p->number};
     const char *file = p->file;
-    int r = value.len > 0 ? read_file(c, path) : -ENOENT;
+    const char *text;
+    size_t len;
+    int r = value.len > 0 ? p->reader->read(path, true, p->arena, &text, &len) : -ENOENT;
+    if (r == 0)
+        read_text(c, path, text, len);
     p->file = file;
     p->line = now.line;
     p->line_len = now.len;
@@ -215,17 +230,12 @@ static bool is_foreign(struct tmo_parse *p, const char *text, size_t len)
     return true;
 }
 
-static int read_file(struct conf *c, const char *path)
+static void read_text(struct conf *c, const char *path, const char *text, size_t len)
 {
     struct tmo_parse *p = c->p;
-    const char *text;
-    size_t len;
-    int r = p->reader->read(path, true, p->arena, &text, &len);
-    if (r < 0)
-        return r;
     p->file = path;
     if (is_foreign(p, text, len))
-        return 0;
+        return;
     const char *end = text + len;
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* a mark of UTF-8, as some editors put */
         text += 3;
@@ -245,16 +255,25 @@ static int read_file(struct conf *c, const char *path)
     }
     end_section(c);
     c->depth--;
-    return 0;
 }
 
 int tmo_parse_file(struct tmo_parse *p, const char *path, struct tmo_config *cfg,
                    struct tmo_ruleset *rules)
 {
-    struct conf c = {.p = p, .cfg = cfg, .rules = rules};
-    c.draft = tmo_arena_take(p->arena, sizeof(*c.draft));
+    const char *text;
+    size_t len;
+    int r = p->reader->read(path, true, p->arena, &text, &len);
+    if (r < 0) /* mostly there is none: nothing was taken for it */
+        return r;
+    struct conf *c = tmo_arena_take(p->arena, sizeof(*c)); /* too much for a small stack */
+    struct tmo_draft *draft = tmo_arena_take(p->arena, sizeof(*draft));
     path = tmo_arena_text(p->arena, path, strlen(path));
-    if (c.draft == NULL || path == NULL)
+    if (c == NULL || draft == NULL || path == NULL)
         return -ENOMEM;
-    return read_file(&c, path);
+    c->p = p;
+    c->cfg = cfg;
+    c->rules = rules;
+    c->draft = draft;
+    read_text(c, path, text, len);
+    return 0;
 }
