@@ -133,3 +133,17 @@ bool tmo_rule_gives(const struct tmo_rule *rule, enum tmo_setting id, const char
     }
     return false;
 }
+
+unsigned tmo_rule_protos(const struct tmo_rule *rule)
+{
+    unsigned protos = rule->protos;
+    bool asks = false;
+    for (unsigned i = 0; i < rule->places_count; i++)
+        protos |= rule->places[i].kind == TMO_PLACE_PATH ? TMO_PROTO_UNIX : 0;
+    for (unsigned i = 0; i < rule->values_count; i++) {
+        const struct tmo_value *v = &rule->values[i];
+        asks = asks || (v->id < TMO_SETTINGS && v->value > 0 &&
+                        tmo_setting_info[v->id].type == TMO_TYPE_DURATION);
+    }
+    return asks ? protos : 0;
+}

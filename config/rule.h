@@ -97,6 +97,10 @@ struct tmo_settled {
 void tmo_rule_settle(const struct tmo_rule *rule, const struct tmo_config *cfg,
                      struct tmo_settled *ret);
 
+/* The protocols (TMO_PROTO_ bits) that RULE means beside those of the setting `proto`: what it is
+ * for by name or by path, where it asks for a limit there. */
+unsigned tmo_rule_protos(const struct tmo_rule *rule);
+
 /* Whether RULE itself gives the value of setting ID: by its name, or by `timeout` or `limits`, of
  * which *RET_THROUGH is then the name; else NULL. */
 bool tmo_rule_gives(const struct tmo_rule *rule, enum tmo_setting id, const char **ret_through);

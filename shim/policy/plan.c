@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 
-static unsigned protos_of(int64_t list)
+unsigned tmo_plan_protos(int64_t list)
 {
     unsigned protos = 0;
     if ((list & (TMO_PROTO_TCP | TMO_PROTO_ALL)) != 0)
@@ -68,7 +68,7 @@ void tmo_plan_make(const int64_t *value, struct tmo_plan *ret)
         .mode = (enum tmo_mode)value[TMO_SET_MODE],
         .action = (enum tmo_action)value[TMO_SET_ACTION],
         .error = (int)value[TMO_SET_ERRNO],
-        .protos = protos_of(value[TMO_SET_PROTO]),
+        .protos = tmo_plan_protos(value[TMO_SET_PROTO]),
         .keepalive = tmo_keepalive_unpack(value[TMO_SET_KEEPALIVE]),
         .user_timeout_ms = user_ms < INT_MAX ? (unsigned)user_ms : INT_MAX,
     };

@@ -37,6 +37,9 @@ struct tmo_plan {
  * for. */
 void tmo_plan_make(const int64_t *value, struct tmo_plan *ret);
 
+/* One bit per enum tmo_proto for the TMO_PROTO_ bits of LIST. */
+unsigned tmo_plan_protos(int64_t list);
+
 /* What holds for waits on many sockets at once, of whatever plans. */
 struct tmo_wide {
     bool watches, deadlines; /* those of any plan */

@@ -37,6 +37,8 @@ static int plan_of(const struct tmo_rule *rule, const struct tmo_config *cfg,
     tmo_rule_settle(rule, cfg, settled);
     tmo_plan_make(settled->value, &plan);
     plan.rule = rule != NULL ? rule->name : NULL;
+    if (rule != NULL)
+        plan.protos |= tmo_plan_protos(tmo_rule_protos(rule));
     return keep_plan(&plan);
 }
 

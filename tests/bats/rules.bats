@@ -142,7 +142,7 @@ the_rule() {
     limits PROTO=unix RECV=300ms RULES="unix $path/no*: recv=5s; unix $path/s*k: recv=600ms"
     steps connect:unix:"$PEER_PORT" recv
     expect 'connect 0 -' 'recv -1 ETIMEDOUT @600'
-    limits RULES="unix $path/s*k: proto=unix recv=500ms" # though proto is tcp for the rest
+    limits RULES="unix $path/s*k: recv=500ms" # though proto is tcp for the rest
     steps connect:unix:"$PEER_PORT" recv
     expect 'connect 0 -' 'recv -1 ETIMEDOUT @500'
     assert_records timeout 2
