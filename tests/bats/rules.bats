@@ -364,3 +364,27 @@ replace() {
     replace 'recv = 400ms'
     assert_waited 400 "$(asked new)" 'enabled'
 }
+
+@test "without a file its name is looked at once, and never again" {
+    requires strace
+    limits RECV=5s
+    run bounded strace -f -o trace -e trace=file -E LD_PRELOAD="$TMO_LD_PRELOAD" \
+        -E SOCKTMO_RECV=5s "$TMO_BUILD/tests/steps" connect:"$PEER_PORT" close rest:1100 \
+        connect:"$PEER_PORT" close
+    [[ $(grep -c 'socktmo\.conf' trace) -eq 1 ]] || fail "$(grep 'socktmo\.conf' trace)"
+    [[ $(grep 'socktmo\.conf' trace) == *'open'*'ENOENT'* ]] || fail "$(grep 'socktmo\.conf' trace)"
+    run bounded strace -f -o trace -e trace=file -E LD_PRELOAD="$TMO_LD_PRELOAD" \
+        -E SOCKTMO_CONFIG= "$TMO_BUILD/tests/steps" connect:"$PEER_PORT" close
+    [[ $(grep -c 'socktmo\.conf' trace) -eq 0 ]] || fail "$(grep 'socktmo\.conf' trace)"
+}
+
+@test "with a file its name is looked at once a second at most" {
+    requires strace
+    conf 'recv = 5s'
+    run bounded strace -f -o trace -e trace=file -E LD_PRELOAD="$TMO_LD_PRELOAD" \
+        -E SOCKTMO_CONFIG="$PWD/conf" "$TMO_BUILD/tests/steps" \
+        connect:"$PEER_PORT" close connect:"$PEER_PORT" close connect:"$PEER_PORT" close rest:1100 \
+        connect:"$PEER_PORT" close connect:"$PEER_PORT" close
+    assert_between 3 5 "$(grep -c "$PWD/conf" trace)" "looks" # opened, noted; then once a second
+    [[ $(grep -c 'openat.*/conf' trace) -eq 1 ]] || fail "$(cat trace)"
+}

@@ -409,3 +409,54 @@ print(s.getsockopt(6, 18), s.getsockopt(6, 4), s.getsockopt(1, 9))' "$PEER_PORT"
     as_user env "${variables[@]}" SOCKTMO_STRICT=1 "$PUBLIC/linked"
     expect_silent
 }
+
+# in_own_etc COMMAND…: with a /etc that may be changed.
+in_own_etc() {
+    cp -a /etc "$PUBLIC/etc"
+    # shellcheck disable=SC2016
+    unshare -m bash -c 'mount --make-rprivate / && mount --bind "$0/etc" /etc && "$@"' "$PUBLIC" "$@"
+}
+
+# Run in there: what counts of /etc/socktmo.conf, by whether there is a log.
+each_owner() {
+    local how
+
+    printf 'log = %s/open/log\nevents = start\n' "$PUBLIC" >/etc/socktmo.conf
+    for how in root writable others linked missing; do
+        case $how in
+        root) chmod 644 /etc/socktmo.conf ;;
+        writable) chmod 664 /etc/socktmo.conf ;;
+        others) chmod 644 /etc/socktmo.conf && chown nobody /etc/socktmo.conf ;;
+        linked)
+            mv /etc/socktmo.conf /etc/socktmo.real
+            chown root /etc/socktmo.real
+            ln -s socktmo.real /etc/socktmo.conf
+            ;;
+        missing) rm /etc/socktmo.conf ;;
+        esac
+        rm -f "$PUBLIC/open/log"
+        setpriv --reuid nobody --clear-groups "$@" "$PUBLIC/linked" 2>"$PUBLIC/told"
+        echo "$how $([[ -s $PUBLIC/open/log ]] && echo log) $(wc -l <"$PUBLIC/told")"
+    done
+}
+
+@test "the system's file: in a set-uid program it counts only when it is root's alone" {
+    requires setpriv util-linux
+    [[ $EUID -eq 0 ]] || skip 'only root can have another /etc'
+    unshare -m true 2>/dev/null || skip 'no mount namespaces here'
+    public
+    echo 'int main(void) { return 0; }' |
+        "${TMO_CC[@]}" -o "$PUBLIC/linked" -x c - -x none -Wl,--no-as-needed "$PUBLIC/libsocktmo.so" \
+            -Wl,-rpath,"$PUBLIC"
+    mkdir -m 777 "$PUBLIC/open"
+    export PUBLIC
+    export -f each_owner
+    run in_own_etc bash -c each_owner
+    [[ $output == $'root log 0\nwritable log 0\nothers log 0\nlinked log 0\nmissing  0' ]] ||
+        fail 'as any program'
+    rm -r "${PUBLIC:?}/etc"
+    chmod u+s "$PUBLIC/linked"
+    run in_own_etc bash -c 'each_owner env SOCKTMO_RECV=2x SOCKTMO_CONFIG=/nonexistent'
+    [[ $output == $'root log 0\nwritable  1\nothers  1\nlinked log 0\nmissing  0' ]] ||
+        fail 'with other rights'
+}
