@@ -463,7 +463,6 @@ ssize_t tmo_call_slow(struct tmo_call *call)
     if (error != 0)
         return give(-error);
 
-    tmo_made_sends(call, slot);
     if (call->kind->way == TMO_SEND && tmo_proto_is_tcp(slot->proto) &&
         ((tmo_slot_flags(slot) & TMO_SLOT_FASTOPEN) != 0 || (call->flags & MSG_FASTOPEN) != 0)) {
         ssize_t sent = tmo_connect_by_send(call, slot);
@@ -478,6 +477,7 @@ ssize_t tmo_call_slow(struct tmo_call *call)
                 : ended ? make_drain(call, slot)
                         : call->kind->make(call, 0, 0);
     tmo_call_measure(call, n);
+    tmo_made_sent(call, slot, n);
     if (n > 0 && !tmo_proto_is_tcp(slot->proto) && call->kind->way == TMO_RECV)
         tmo_watch_moved(call->fd, slot);
     if (tmo_track_slot(call->fd) != slot || slot->generation != generation) {

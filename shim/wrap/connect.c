@@ -271,7 +271,7 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
     if (under_way && tmo_wants(TMO_EVENT_CLOSE) && is_disconnect(&a))
         tmo_emit_close(fd, slot, "close"); /* afterwards TCP_INFO is zero */
     if (!under_way)
-        (void)tmo_rules_connect(slot, addr, len);
+        tmo_rules_connect(slot, addr, len, false);
     if (!under_way && tmo_plan_of(slot)->options)
         tmo_apply_options(fd, slot, tmo_plan_of(slot));
     set_connect_timeo(&a);
@@ -324,6 +324,8 @@ static bool is_syn_sent(int fd)
 ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
 {
     struct attempt a = {.fd = call->fd, .slot = slot};
+    if ((tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) == 0)
+        tmo_made_sends(call, slot);
     const struct tmo_plan *plan = tmo_plan_of(slot);
     bool deferred = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0; /* TCP_FASTOPEN_CONNECT */
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;

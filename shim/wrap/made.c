@@ -9,7 +9,6 @@
 #include "shim/wrap/call.h"
 #include "shim/wrap/reload.h"
 #include "shim/wrap/rules.h"
-#include "shim/wrap/wait.h"
 #include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
@@ -200,7 +199,7 @@ void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr
     if (addr->sa_family == AF_UNSPEC)
         tmo_rules_begin(slot);
     else
-        (void)tmo_rules_connect(slot, addr, len);
+        tmo_rules_connect(slot, addr, len, true);
     if (slot->plan == before)
         return;
     const struct tmo_plan *plan = tmo_plan_of(slot);
@@ -211,30 +210,40 @@ void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr
     tmo_state_rehot(fd, slot);
 }
 
-void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot)
+/* Where CALL, a send, goes to by itself; NULL: nowhere else. The kernel has read all of it if READ.
+ */
+static const struct sockaddr *goes_to(const struct tmo_call *call, bool read, socklen_t *ret_len)
 {
-    const struct sockaddr *addr = call->addr;
-    socklen_t len = call->to_len;
     const struct msghdr *msg = call->msg != NULL    ? call->msg
                                : call->msgs != NULL ? &call->msgs->msg_hdr
                                                     : NULL;
-    bool connects = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) == 0; /* MSG_FASTOPEN */
-    if (tmo_current.rules == NULL || call->kind->way != TMO_SEND ||
-        (tmo_proto_is_connected(slot->proto) && !connects))
+    *ret_len = msg != NULL ? 0 : call->to_len;
+    if (msg == NULL)
+        return call->addr;
+    if (!read && !(tmo_raw_can_read_8(msg) && tmo_raw_can_read_8(&msg->msg_namelen)))
+        return NULL;
+    *ret_len = msg->msg_namelen;
+    return msg->msg_name;
+}
+
+void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot)
+{
+    socklen_t len;
+    if (tmo_current.rules == NULL)
         return;
-    if (msg != NULL) {
-        if (!tmo_wait_can_read(msg, sizeof(*msg)))
-            return;
-        addr = msg->msg_name;
-        len = msg->msg_namelen;
-    }
-    if (addr != NULL && len >= sizeof(sa_family_t) &&
-        tmo_wait_can_read(addr, sizeof(sa_family_t)) && addr->sa_family != AF_UNSPEC) {
-        if (tmo_proto_is_connected(slot->proto)) /* a connect by a send: what follows sees to it */
-            (void)tmo_rules_connect(slot, addr, len);
-        else
-            tmo_made_towards(call->fd, slot, addr, len);
-    }
+    const struct sockaddr *addr = goes_to(call, false, &len);
+    tmo_rules_connect(slot, addr, len, false);
+}
+
+void tmo_made_sent(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
+{
+    socklen_t len;
+    if (tmo_current.rules == NULL || n < 0 || call->kind->way != TMO_SEND ||
+        tmo_proto_is_connected(slot->proto))
+        return;
+    const struct sockaddr *addr = goes_to(call, true, &len);
+    if (addr != NULL && len > sizeof(sa_family_t) && addr->sa_family != AF_UNSPEC)
+        tmo_made_towards(call->fd, slot, addr, len);
 }
 
 void tmo_made_listener(int fd, struct tmo_slot *slot)

@@ -39,8 +39,12 @@ void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr
 
 struct tmo_call;
 
-/* Before CALL, which may be a send with a destination of its own. */
+/* Before CALL, a send that connects to where it goes. */
 void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot);
+
+/* After CALL gave N: if it sent a datagram to somewhere of its own, what is waited for next is from
+ * there. */
+void tmo_made_sent(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n);
 
 /* Gives the listener FD the limit of accept, as MODE says. */
 void tmo_made_listener(int fd, struct tmo_slot *slot);

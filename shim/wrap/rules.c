@@ -3,7 +3,6 @@
  */
 #include "shim/wrap/rules.h"
 #include "shim/sys/raw.h"
-#include "shim/wrap/wait.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -94,16 +93,14 @@ void tmo_rules_begin(struct tmo_slot *slot)
         slot->plan = rules->birth[slot->proto];
 }
 
-static bool choose(const struct tmo_rules *rules, struct tmo_slot *slot, struct tmo_target *target)
+static void choose(const struct tmo_rules *rules, struct tmo_slot *slot, struct tmo_target *target)
 {
     target->proto = proto_bit((enum tmo_proto)slot->proto);
     const struct tmo_rule *rule = tmo_rules_find(&rules->set, target);
     uint16_t plan = rule != NULL ? rule->plan : rules->general;
     if (!tmo_plan_covers(tmo_plan_at(plan), (enum tmo_proto)slot->proto))
         plan = rules->left_alone;
-    bool changed = plan != slot->plan;
     slot->plan = plan;
-    return changed;
 }
 
 /* LEN bytes of a sun_path as rules have them: @ for the NUL of an abstract name. */
@@ -160,31 +157,37 @@ static void put_host(const struct tmo_rules *rules, struct tmo_target *target, c
         return;
 }
 
-static bool choose_by(const struct tmo_rules *rules, struct tmo_slot *slot,
+static void choose_by(const struct tmo_rules *rules, struct tmo_slot *slot,
                       const struct sockaddr *addr, size_t len, unsigned dir, int own_port)
 {
     struct tmo_target target = {.dir = dir & 3};
     char path[PATH_TEXT], host[256];
     if (!put_address(addr, len, &target, path) && dir == TMO_TO)
-        return false;
+        return;
     if (own_port >= 0)
         target.port = (uint16_t)own_port;
     put_host(rules, &target, host);
-    return choose(rules, slot, &target);
+    choose(rules, slot, &target);
 }
 
-bool tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
+/* Whether the LEN bytes at ADDR, at most a few hundred, can be read. */
+static bool can_read(const void *addr, size_t len)
+{
+    const char *first = addr, *last = first + (len > 8 ? len - 8 : 0);
+    return tmo_raw_can_read_8(first) &&
+           (((uintptr_t)first ^ (uintptr_t)last) < 4096 || tmo_raw_can_read_8(last));
+}
+
+void tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len, bool read)
 {
     const struct tmo_rules *rules = tmo_rules_now();
     struct sockaddr_storage copy;
-    if (rules == NULL || len < sizeof(sa_family_t) || addr == NULL || (int)len < 0)
-        return false;
-    if (len > sizeof(copy))
-        len = sizeof(copy);
-    if (!tmo_wait_can_read(addr, len) || addr->sa_family == AF_UNSPEC)
-        return false;
+    if (rules == NULL || addr == NULL || len < 8 || len > sizeof(copy) ||
+        (!read && !can_read(addr, len)))
+        return;
     memcpy(&copy, addr, len); /* another thread may change it meanwhile: one look */
-    return choose_by(rules, slot, (const struct sockaddr *)&copy, len, TMO_TO, -1);
+    if (copy.ss_family != AF_UNSPEC)
+        choose_by(rules, slot, (const struct sockaddr *)&copy, len, TMO_TO, -1);
 }
 
 /* Asks the kernel for an address of FD. Returns its length, or 0. */
@@ -221,5 +224,5 @@ void tmo_rules_peer(int fd, struct tmo_slot *slot, unsigned dir, const struct tm
     int own_port = -1;
     if (dir == TMO_FROM && !by_own)
         own_port = listener != NULL && listener->peer_port != 0 ? listener->peer_port : port_of(fd);
-    (void)choose_by(rules, slot, (struct sockaddr *)&addr, len, dir, own_port);
+    choose_by(rules, slot, (struct sockaddr *)&addr, len, dir, own_port);
 }

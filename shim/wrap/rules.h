@@ -32,9 +32,10 @@ bool tmo_rules_cover(enum tmo_proto proto);
 /* Gives SLOT, which is not connected, the plan of its beginning. */
 void tmo_rules_begin(struct tmo_slot *slot);
 
-/* Gives SLOT the plan for ADDR (LEN bytes), which it is to connect or send to; the program's
- * pointer, which may be bad. Returns whether that is another one than it had. */
-bool tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len);
+/* Gives SLOT the plan for ADDR (LEN bytes), which it is to connect or send to: the program's
+ * pointer. READ: the kernel has read it; else it may be a bad one. */
+void tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len,
+                       bool read);
 
 /* Gives SLOT, of the connection FD, the plan for its peer, which it knows. DIR: TMO_TO or TMO_FROM.
  * LISTENER: that it was accepted from, if known. */

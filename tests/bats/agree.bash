@@ -5,9 +5,12 @@
 # For the tests that run the programs of tests/guest, and waits of tests/programs, loaded after
 # helpers and steps.
 
-# Limits that no case is as long as; a log; every kind of socket: as much as there can be in the way.
+# Limits that no case is as long as; a log; every kind of socket; rules, from a file that is looked at
+# now and then, too: as much as there can be in the way.
 NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_ACCEPT=60s SOCKTMO_LINGER=60s SOCKTMO_IDLE=60s
-    SOCKTMO_TOTAL=300s SOCKTMO_PROTO=all SOCKTMO_EVENTS=all)
+    SOCKTMO_TOTAL=300s SOCKTMO_PROTO=all SOCKTMO_EVENTS=all
+    SOCKTMO_RULES='to 127.0.0.1 port 1-40000: recv=59s; from ::1: send=59s; unix /*: idle=59s')
+NEVER_HIT_CONF=$'[in]\nmatch = from any\nrecv = 58s\n[out]\nmatch = to any\ntotal = 299s\n'
 
 # agree PROGRAM CASE [SETTING=VALUE…]: bare, under the library without settings, and with limits,
 # all at once: all say the same and end well. The log of the last is left in with_limits/log.
@@ -34,7 +37,8 @@ agree_so() {
     without_library) bare -- "$program" "$AGREE_CASE" ;;
     without_settings) under -- "$program" "$AGREE_CASE" ;;
     with_limits)
-        under "${NEVER_HIT[@]}" SOCKTMO_LOG="$PWD/log" "${AGREE_MORE[@]}" -- "$program" "$AGREE_CASE"
+        printf %s "$NEVER_HIT_CONF" >conf
+        under "${NEVER_HIT[@]}" SOCKTMO_CONFIG="$PWD/conf" SOCKTMO_LOG="$PWD/log" "${AGREE_MORE[@]}" -- "$program" "$AGREE_CASE"
         ;;
     esac
     [[ $status -eq 0 ]] || fail "$AGREE_CASE $1: status $status"

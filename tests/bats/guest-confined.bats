@@ -11,7 +11,7 @@ load steps
 load agree
 
 # The kernel's timeouts alone: idle and total need poll (libsocktmo(8), LIMITATIONS).
-KERNEL_ONLY=(SOCKTMO_IDLE=off SOCKTMO_TOTAL=off)
+KERNEL_ONLY=(SOCKTMO_IDLE=off SOCKTMO_TOTAL=off SOCKTMO_RULES= SOCKTMO_CONFIG=)
 
 @test "a filter that kills for all but data calls: a data call adds no other" {
     agree confined filter_data "${KERNEL_ONLY[@]}"

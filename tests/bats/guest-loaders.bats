@@ -251,6 +251,8 @@ instrumented() {
         # guest.h's guard counts in real time
         under "${NEVER_HIT[@]}" SOCKTMO_LOG="$PWD/log" -- valgrind -q --error-exitcode=9 \
             "$GUEST/${name% *}" "${name#* }"
+        # which says a word of how we ask whether memory can be read (shim/sys/raw.h)
+        output=$(grep -v '^--[0-9]*-- sigprocmask: unknown' <<<"$output")
         [[ $status -eq 0 && $output == "$without" ]] || fail "$name: bare it is $without"
     done
 }

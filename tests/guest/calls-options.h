@@ -94,7 +94,7 @@ static void odd_timeo(int fd, int name)
 {
     static const struct timeval values[] = {{0, 0},       {0, 1},         {3, 500000}, {0, 1000000},
                                             {0, -1},      {-1, 0},        {-5, 999},   {70, 0},
-                                            {3000, 1234}, {1000000, 5000}};
+                                            {4000, 5000}, {1000000, 0}};
     static const socklen_t lens[] = {0, 1, 4, 8, 12, 15, 16, 17, 24, 4096, (socklen_t)-1};
 
     printf("option %d\n", name);
