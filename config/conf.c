@@ -233,6 +233,8 @@ static bool is_foreign(struct tmo_parse *p, const char *text, size_t len)
 static void read_text(struct conf *c, const char *path, const char *text, size_t len)
 {
     struct tmo_parse *p = c->p;
+    for (size_t i = 0; i < len; i++) /* FNV-1a */
+        c->cfg->file_hash = (c->cfg->file_hash ^ (uint8_t)text[i]) * 1099511628211u;
     p->file = path;
     if (is_foreign(p, text, len))
         return;

@@ -45,6 +45,7 @@ int tmo_config_set(struct tmo_config *cfg, enum tmo_setting id, const char *text
 void tmo_config_init(struct tmo_config *cfg)
 {
     memset(cfg, 0, sizeof(*cfg));
+    cfg->file_hash = 14695981039346656037u;
     for (int id = 0; id < TMO_SETTINGS; id++) {
         const struct tmo_setting_info *info = &tmo_setting_info[id];
         if (tmo_setting_is_text((enum tmo_setting)id))

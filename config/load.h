@@ -24,6 +24,7 @@ struct tmo_config {
     const char *file[TMO_SETTINGS]; /* TMO_FROM_FILE: which one, and where in it */
     unsigned line[TMO_SETTINGS];
     bool has_file;               /* a configuration file was read */
+    uint64_t file_hash;          /* of its text, and of those that it includes */
     char store[TMO_CONFIG_TEXT]; /* the texts: a program may overwrite its environment */
     size_t stored;
 };

@@ -39,11 +39,18 @@ static void add(struct complaint *c, const char *piece)
     }
 }
 
+void tmo_complain_start(void)
+{
+    const char *ignored;
+    if (tmo_complaints.kind == TMO_SINK_NONE)
+        (void)tmo_sink_start(&tmo_complaints, "stderr", tmo_self.pid, tmo_self.program, &ignored);
+}
+
 /* On stderr as one line. */
 static void tell_stderr(const struct tmo_problem *problem)
 {
-    struct complaint c = {.len = 0};
-    const char *ignored;
+    struct complaint c;
+    c.len = 0;
     bool has_value = problem->value[0] != '\0';
     add(&c, "socktmo: ");
     add(&c, problem->where);
@@ -55,8 +62,7 @@ static void tell_stderr(const struct tmo_problem *problem)
     add(&c, ": ");
     add(&c, problem->what);
     c.text[c.len++] = '\n';
-    if (tmo_sink_start(&tmo_complaints, "stderr", tmo_self.pid, tmo_self.program, &ignored) == 0)
-        (void)tmo_sink_write(&tmo_complaints, c.text, c.len);
+    (void)tmo_sink_write(&tmo_complaints, c.text, c.len);
 }
 
 void tmo_complain(void *ctx, const struct tmo_problem *problem)

@@ -7,6 +7,10 @@
 
 #include "shim/wrap/current.h"
 
+/* Takes standard error as it is now for complaints: if it is something else later, they are only in
+ * the log. At start. */
+void tmo_complain_start(void);
+
 /* Tells PROBLEM as one line on stderr, and as a record `problem` in the log; once where those are
  * the same. A tmo_problem_fn. */
 void tmo_complain(void *ctx, const struct tmo_problem *problem);

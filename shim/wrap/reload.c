@@ -13,6 +13,7 @@
 #include "shim/wrap/complain.h"
 #include "shim/wrap/rules.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define STATUS_BAD_SETTING 78 /* EX_CONFIG, sysexits.h */
@@ -21,6 +22,7 @@
 static struct {
     const char *path;
     struct tmo_statx was; /* as it was when it was last read */
+    uint64_t hash;        /* of what was read */
     uint32_t looked_ms;
     pid_t keeper; /* who is reading it; 0 = nobody */
     bool secure;
@@ -115,6 +117,7 @@ static void complain(char **envp, uint32_t hash, const struct tmo_problem *log_f
         hash = tmo_problem_hash(hash, log_fault);
     if (tmo_complain_was_told(hash) && !strict)
         return;
+    tmo_complain_start();
     if (log_fault != NULL)
         tmo_complain(NULL, log_fault);
     struct tmo_arena arena;
@@ -131,7 +134,7 @@ static void watch_file(char **envp, struct tmo_arena *arena)
 {
     const struct tmo_config *cfg = &tmo_current.cfg;
     const char *path = cfg->text[TMO_SET_CONFIG];
-    if (!cfg->has_file)
+    if (!cfg->has_file || path[0] != '/') /* which may be another file's name by then */
         return;
     kept_env = copy_env(envp, arena);
     file.path = tmo_arena_text(arena, path, strlen(path));
@@ -139,6 +142,8 @@ static void watch_file(char **envp, struct tmo_arena *arena)
         return;
     (void)tmo_statx_path(file.path, 0, &file.was);
     file.looked_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
+    tmo_complain_start();
+    file.hash = cfg->file_hash;
     tmo_current.watches_file = true;
 }
 
@@ -199,8 +204,14 @@ static void read_again(void)
     if (rules == NULL || cfg == NULL)
         return;
     struct tmo_sources from = sources(kept_env, &arena);
-    int problems = tmo_config_load(cfg, &rules->set, &from, tmo_complain, NULL);
+    int problems = tmo_config_load(cfg, &rules->set, &from, NULL, NULL);
+    if (cfg->file_hash == file.hash) { /* the same text under another date */
+        tmo_arena_free(&arena);
+        return;
+    }
+    file.hash = cfg->file_hash;
     if (problems > 0) {
+        (void)tmo_config_load(cfg, NULL, &from, tmo_complain, NULL); /* now to be told */
         tmo_complain(NULL,
                      &(struct tmo_problem){.where = file.path,
                                            .value = "",
@@ -227,11 +238,19 @@ static bool hold(void)
                                        __ATOMIC_RELAXED);
 }
 
+/* Whether this is a signal handler on a stack of its own, which may be too small for that. */
+static bool on_small_stack(void)
+{
+    stack_t now = {.ss_flags = 0};
+    return TMO_RAW2(SYS_sigaltstack, 0, &now) == 0 && (now.ss_flags & SS_ONSTACK) != 0;
+}
+
 void tmo_reload_now(void)
 {
     struct tmo_statx is;
     uint32_t now_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
-    if (now_ms - __atomic_load_n(&file.looked_ms, __ATOMIC_RELAXED) < 1000 || tmo_self_borrowed())
+    if (now_ms - __atomic_load_n(&file.looked_ms, __ATOMIC_RELAXED) < 1000 || tmo_self_borrowed() ||
+        on_small_stack())
         return;
     if (!hold())
         return;

@@ -350,6 +350,11 @@ replace() {
     [[ $(wc -l <errors) -eq 2 ]] || fail "told: $(<errors)"
     assert_records problem 2
 
+    touch conf
+    sleep 1.1
+    assert_waited 600 "$(asked new)" 'with the same broken file'
+    assert_records problem 2
+
     replace 'disable = on' 'recv = 300ms'
     [[ $(asked alone) == '(0, 0)' ]] || fail 'disabled, but a limit is set'
     replace 'recv = 400ms'
