@@ -126,7 +126,7 @@ tried() {
 checked() {
     local units=
 
-    [[ -z ${TMO_RUN-} ]] || units='T=deadline due duration errnos load logfile record scope settings sink slot word'
+    [[ -z ${TMO_RUN-} ]] || units='T=deadline due duration errnos hosts load logfile record scope settings sink slot word'
     "${make[@]}" check-unit ${units:+"$units"} >>"$log" 2>&1 ||
         { said="unit tests fail: see $log" && return 1; }
     "${make[@]}" check-bats "T=$(tests_of "$1" | xargs)" >>"$log" 2>&1
