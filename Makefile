@@ -63,7 +63,7 @@ REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/r
 WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c shim/wrap/complain.c shim/wrap/connect.c shim/wrap/emit.c \
            shim/wrap/epoll.c shim/wrap/epollset.c shim/wrap/last.c shim/wrap/made.c \
            shim/wrap/option.c shim/wrap/poll.c shim/wrap/process.c shim/wrap/recv.c shim/wrap/reload.c \
-           shim/wrap/rules.c shim/wrap/select.c shim/wrap/send.c shim/wrap/state.c shim/wrap/syscall.c \
+           shim/wrap/resolve.c shim/wrap/rules.c shim/wrap/select.c shim/wrap/send.c shim/wrap/state.c shim/wrap/syscall.c \
            shim/wrap/vfork.c shim/wrap/wait.c shim/wrap/watch.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c

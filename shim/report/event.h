@@ -40,6 +40,7 @@ struct tmo_event {
     const char *proto; /* "tcp", "mptcp", "smc", "udp", "unix" */
     const char *dir;   /* "out", "in", "listen"; NULL: left out */
     struct tmo_address local, peer;
+    const char *host;           /* the name by which the program knows the peer; NULL: none */
     int64_t age_ms, connect_ms; /* or TMO_UNKNOWN */
     const char *reason;         /* of close: "close", "dup", "exec", "exit", "timeout", "unseen" */
     bool shared;                /* another process may still hold it */

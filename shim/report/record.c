@@ -123,6 +123,7 @@ static void write_connection(struct tmo_line *line, const struct tmo_event *even
     tmo_line_word(line, TMO_KEY("dir"), event->dir);
     write_address(line, TMO_KEY("local"), &event->local);
     write_address(line, TMO_KEY("peer"), &event->peer);
+    tmo_line_string(line, TMO_KEY("host"), event->host);
     write_known(line, TMO_KEY("age_ms"), event->age_ms);
     write_known(line, TMO_KEY("connect_ms"), event->connect_ms);
 }

@@ -6,6 +6,7 @@
 #define TMO_SYS_LIBC_H
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -41,6 +42,9 @@ typedef off_t off64_t; /* musl: always 64 bits */
 #if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
 #define TMO_HAVE_VFORK_JUMP 1
 #endif
+
+/* No system call stands in for what gives a pointer: it is NULL then. */
+#define TMO_SYS_NULL (-2)
 
 /* System calls that not every architecture has: -1 = none, the call then fails with ENOSYS. */
 #ifdef SYS_accept

@@ -58,7 +58,7 @@ static long stand_in(long nr, ...)
 {
     if (nr < 0 || tmo_real.syscall == NULL) {
         errno = ENOSYS;
-        return -1;
+        return nr == TMO_SYS_NULL ? 0 : -1;
     }
     va_list ap;
     va_start(ap, nr);
@@ -97,7 +97,7 @@ struct tmo_real tmo_real = {
 
 /* The names stand in the rows themselves, and `absent` is chosen by code: nothing here has to be
  * relocated at the start of each program. */
-#define NAME_MAX_BYTES 16
+#define NAME_MAX_BYTES 18
 static const struct {
     char name[NAME_MAX_BYTES];
     unsigned short offset;

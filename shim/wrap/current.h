@@ -14,6 +14,7 @@ struct tmo_rules;
 struct tmo_current {
     bool active; /* false: every wrapper only passes on */
     bool logs;   /* there is a log */
+    bool hosts;  /* host names matter beside the log: a rule asks for them */
     bool off;    /* the file says `disable`: new sockets are left alone */
     bool watches_file;
     unsigned events;      /* TMO_EVENT_ bits */
@@ -69,8 +70,9 @@ bool tmo_emit_peer(const struct tmo_slot *slot, struct sockaddr_storage *ret, so
 void tmo_emit_connection(struct tmo_event *event, int fd, const struct tmo_slot *slot,
                          const struct tmo_tcpinfo *info);
 
-/* Writes EVENT to the log. errno is kept. */
-void tmo_emit(const struct tmo_event *event);
+/* Writes EVENT to the log, with the name of its peer, if the program looked that up. errno is
+ * kept. */
+void tmo_emit(struct tmo_event *event);
 
 /* Makes and writes the close record of FD, unless it is on record already, never connected, or not
  * ours to record. REASON is a word for the record's `reason`; call it while FD is still open. NULL:

@@ -4,6 +4,7 @@
 #include "shim/report/record.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
+#include "shim/track/hosts.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
@@ -19,6 +20,7 @@ struct tmo_current tmo_current;
  * in one of these, which a thread holds without waiting, or the record counts as lost. */
 #define LINES 16
 TMO_SPARSE TMO_HIDDEN char tmo_emit_lines[LINES][TMO_RECORD_MAX];
+TMO_SPARSE TMO_HIDDEN char tmo_emit_hosts[LINES][TMO_HOST_MAX + 1];
 static uint32_t lines_held;
 
 static int hold_line(void)
@@ -44,7 +46,7 @@ void tmo_emit_guard_log(void)
         tmo_track_guard(__atomic_load_n(&tmo_current.sink.fd, __ATOMIC_ACQUIRE), true);
 }
 
-void tmo_emit(const struct tmo_event *event)
+void tmo_emit(struct tmo_event *event)
 {
     struct tmo_sink *sink = &tmo_current.sink;
     int e = errno;
@@ -53,6 +55,9 @@ void tmo_emit(const struct tmo_event *event)
         tmo_sink_give_lost(sink, 1);
         return;
     }
+    if (tmo_hosts_find((struct sockaddr *)&event->peer.any, event->peer.len, tmo_emit_hosts[line]) >
+        0)
+        event->host = tmo_emit_hosts[line];
     uint64_t lost = tmo_sink_take_lost(sink);
     size_t len =
         tmo_record_write(event, (enum tmo_log_format)tmo_current.cfg.value[TMO_SET_LOG_FORMAT],

@@ -114,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .action = "error",
         .outcome = "ok",
         .where = where,
+        .host = where,
         .value = value,
         .what = "expected a duration",
         .cfg = &cfg,

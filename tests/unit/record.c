@@ -260,6 +260,7 @@ static void check_connections(void)
     e.dir = "out";
     e.local = in4("127.0.0.1", 4000);
     e.peer = in6("::1", 80, 0);
+    e.host = "a.test";
     e.age_ms = 1234567890123;
     e.reason = "close";
     e.shared = true;
@@ -269,7 +270,7 @@ static void check_connections(void)
         written(&e, TMO_FORMAT_JSON, 7),
         JSON_HEAD(
             "close") "\"fd\":5,\"proto\":\"tcp\",\"dir\":\"out\","
-                     "\"local\":\"127.0.0.1:4000\",\"peer\":\"[::1]:80\",\"age_ms\":1234567890123,"
+                     "\"local\":\"127.0.0.1:4000\",\"peer\":\"[::1]:80\",\"host\":\"a.test\",\"age_ms\":1234567890123,"
                      "\"reason\":\"close\",\"shared\":true,\"timeouts\":0,\"lost\":7,"
                      "\"tcp\":{\"state\":\"ESTABLISHED\",\"ca_state\":0,\"retransmits\":0,\"probes\":0,"
                      "\"backoff\":0,\"options\":[\"TIMESTAMPS\",\"SACK\"],\"snd_wscale\":0,"
@@ -278,7 +279,7 @@ static void check_connections(void)
     CHECK_TEXT(
         written(&e, TMO_FORMAT_TEXT, 0),
         TEXT_HEAD(
-            "close") "fd=5 proto=tcp dir=out local=127.0.0.1:4000 peer=[::1]:80 "
+            "close") "fd=5 proto=tcp dir=out local=127.0.0.1:4000 peer=[::1]:80 host=a.test "
                      "age_ms=1234567890123 reason=close shared=true timeouts=0 tcp.state=ESTABLISHED "
                      "tcp.ca_state=0 tcp.retransmits=0 tcp.probes=0 tcp.backoff=0 "
                      "tcp.options=TIMESTAMPS,SACK tcp.snd_wscale=0 tcp.rcv_wscale=0 "
@@ -315,6 +316,9 @@ static void check_connections(void)
     CHECK_TEXT(written(&e, TMO_FORMAT_JSON, 0),
                JSON_HEAD("connect") "\"outcome\":\"error\",\"errno\":\"ECONNREFUSED\","
                                     "\"took_ms\":0}");
+    e.host = "a\",\"pid\":1\n";
+    CHECK(strstr(written(&e, TMO_FORMAT_JSON, 0), "\"host\":\"a\\\",\\\"pid\\\":1\\n\"}") != NULL);
+    e.host = NULL;
     e.error = 4095;
     CHECK(strstr(written(&e, TMO_FORMAT_JSON, 0), "\"errno\":4095,") != NULL);
     e.error = 0;
@@ -371,6 +375,7 @@ static void check_longest(enum tmo_log_format format)
     struct tmo_event e = blank(TMO_RECORD_CLOSE);
     e.program = worst;
     e.local = e.peer = un(name, sizeof(name));
+    e.host = worst;
     e.pid = e.tid = INT32_MAX;
     e.age_ms = e.connect_ms = e.timeouts = e.accepted = INT64_MIN;
     e.reason = "timeout";

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * Name look-ups: getaddrinfo, getnameinfo, gethostbyname and its kin. What they found is noted, so
+ * that a connection's name is known by its address. Layer: wrap.
+ *
+ * They are points of cancellation and may take as long as a name server does: nothing of ours is
+ * held meanwhile. Afterwards neither errno nor h_errno is touched.
+ */
+#include "shim/track/hosts.h"
+#include "shim/wrap/wrap.h"
+
+#include <string.h>
+
+enum {
+    MANY = 32,       /* addresses of one answer that are noted */
+    MANY_ROWS = 128, /* rows of addrinfo(3) that are looked at: each address has up to three */
+#ifdef __GLIBC__
+    NAME_READ = 256, /* bytes of a name that are read: no more than libc does */
+#else
+    NAME_READ = 255, /* musl, lookup_name.c */
+#endif
+};
+
+static inline bool is_wanted(void)
+{
+    return tmo_current.active && (tmo_current.logs || tmo_current.hosts);
+}
+
+/* --- by name: getaddrinfo -------------------------------------------------------------------- */
+
+/* An address comes once for each type of socket, in a row. */
+static void note_list(const char *name, const struct addrinfo *list)
+{
+    const struct addrinfo *last = NULL;
+    size_t len = strnlen(name, NAME_READ);
+    int noted = 0;
+    for (int i = 0; list != NULL && i < MANY_ROWS && noted < MANY; list = list->ai_next, i++) {
+        if (last != NULL && list->ai_addrlen == last->ai_addrlen &&
+            memcmp(list->ai_addr, last->ai_addr, last->ai_addrlen) == 0)
+            continue;
+        tmo_hosts_note(name, len, TMO_HOSTS_FORWARD, list->ai_addr, list->ai_addrlen);
+        noted++;
+        last = list;
+    }
+}
+
+int wrap_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                     struct addrinfo **ret)
+{
+    int r = tmo_real.getaddrinfo(name, service, hints, ret);
+    /* Only what libc has read itself, with success, is read here. */
+    if (r == 0 && name != NULL && is_wanted())
+        note_list(name, *ret);
+    return r;
+}
+
+/* --- by name: gethostbyname ------------------------------------------------------------------ */
+
+/* The name that the program gave. Copied before the call: it may lie in the answer of the last one,
+ * which libc writes over, or frees. */
+struct name {
+    size_t len; /* 0: none, nothing is to be noted */
+    char text[NAME_READ];
+};
+
+/* Other families are refused before the name is read. */
+static void keep_name(struct name *kept, const char *name, int family)
+{
+    kept->len = 0;
+    if (!is_wanted() || name == NULL || (family != AF_INET && family != AF_INET6))
+        return;
+    kept->len = strnlen(name, NAME_READ);
+    memcpy(kept->text, name, kept->len);
+}
+
+static void note_host(const struct name *kept, const struct hostent *host)
+{
+    if (kept->len == 0 || host == NULL)
+        return;
+    for (size_t i = 0; i < MANY && host->h_addr_list[i] != NULL; i++) {
+        struct sockaddr_in in = {.sin_family = AF_INET};
+        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+        const struct sockaddr *addr = (const struct sockaddr *)&in;
+        socklen_t len = sizeof(in);
+        if (host->h_addrtype == AF_INET6) {
+            memcpy(&in6.sin6_addr, host->h_addr_list[i], sizeof(in6.sin6_addr));
+            addr = (const struct sockaddr *)&in6;
+            len = sizeof(in6);
+        } else {
+            memcpy(&in.sin_addr, host->h_addr_list[i], sizeof(in.sin_addr));
+        }
+        tmo_hosts_note(kept->text, kept->len, TMO_HOSTS_FORWARD, addr, len);
+    }
+}
+
+struct hostent *wrap_gethostbyname(const char *name)
+{
+    struct name kept;
+    keep_name(&kept, name, AF_INET);
+    struct hostent *host = tmo_real.gethostbyname(name);
+    note_host(&kept, host);
+    return host;
+}
+
+struct hostent *wrap_gethostbyname2(const char *name, int family)
+{
+    struct name kept;
+    keep_name(&kept, name, family);
+    struct hostent *host = tmo_real.gethostbyname2(name, family);
+    note_host(&kept, host);
+    return host;
+}
+
+int wrap_gethostbyname_r(const char *name, struct hostent *host, char *buf, size_t len,
+                         struct hostent **ret, int *ret_error)
+{
+    struct name kept;
+    keep_name(&kept, name, AF_INET);
+    int r = tmo_real.gethostbyname_r(name, host, buf, len, ret, ret_error);
+    if (r == 0)
+        note_host(&kept, *ret);
+    return r;
+}
+
+int wrap_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf, size_t len,
+                          struct hostent **ret, int *ret_error)
+{
+    struct name kept;
+    keep_name(&kept, name, family);
+    int r = tmo_real.gethostbyname2_r(name, family, host, buf, len, ret, ret_error);
+    if (r == 0)
+        note_host(&kept, *ret);
+    return r;
+}
+
+/* --- by address ------------------------------------------------------------------------------ */
+
+int wrap_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,
+                     char *service, socklen_t service_len, int flags)
+{
+    int r = tmo_real.getnameinfo(addr, len, host, host_len, service, service_len, flags);
+    if (r == 0 && host != NULL && host_len > 0 && (flags & NI_NUMERICHOST) == 0 && is_wanted())
+        tmo_hosts_note(host, strnlen(host, host_len), TMO_HOSTS_REVERSE, addr, len);
+    return r;
+}
