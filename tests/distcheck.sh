@@ -32,9 +32,9 @@ declare -A has=(
 )
 
 # Of all platforms, and of those whose programs are slow.
-own='accept actions closing connect eventloop lifetime luck modes recv retry send signals waits
+own='accept actions closing connect eventloop hosts lifetime luck modes recv retry send signals waits
     guest guest-asides guest-calls guest-cancels guest-confined guest-descriptors guest-endings
-    guest-faults guest-interrupts guest-processes guest-shared guest-threads'
+    guest-faults guest-interrupts guest-names guest-processes guest-shared guest-threads'
 threaded='guest-cancels guest-interrupts guest-shared guest-threads'
 
 tests_of() {
