@@ -22,7 +22,8 @@ enum {
 
 static inline bool is_wanted(void)
 {
-    return tmo_current.active && (tmo_current.logs || tmo_current.hosts);
+    return tmo_current.active &&
+           (tmo_current.logs || __atomic_load_n(&tmo_current.hosts, __ATOMIC_RELAXED));
 }
 
 /* --- by name: getaddrinfo -------------------------------------------------------------------- */

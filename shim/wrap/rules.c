@@ -3,6 +3,7 @@
  */
 #include "shim/wrap/rules.h"
 #include "shim/sys/raw.h"
+#include "shim/track/hosts.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -60,6 +61,8 @@ int tmo_rules_make(struct tmo_rules *rules, const struct tmo_config *cfg, struct
     rules->general = (uint16_t)general;
     rules->left_alone = (uint16_t)alone;
     rules->protos = tmo_plan_at(rules->general)->protos;
+    if (rules->set.asks_host) /* for good: these names may serve rules that come later */
+        __atomic_store_n(&tmo_current.hosts, true, __ATOMIC_RELAXED);
     for (struct tmo_rule *rule = rules->set.first; rule != NULL; rule = rule->next) {
         int number = plan_of(rule, cfg, settled);
         if (number < 0)
@@ -152,16 +155,19 @@ static bool put_address(const struct sockaddr *addr, size_t len, struct tmo_targ
 /* The name that the program looked up for the address, if a rule wants to know. */
 static void put_host(const struct tmo_rules *rules, struct tmo_target *target, char *host)
 {
-    (void)host;
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
     if (!rules->set.asks_host || !target->has_addr)
         return;
+    memcpy(&in6.sin6_addr, target->addr, sizeof(in6.sin6_addr));
+    if (tmo_hosts_find((const struct sockaddr *)&in6, sizeof(in6), host) > 0)
+        target->host = host;
 }
 
 static void choose_by(const struct tmo_rules *rules, struct tmo_slot *slot,
                       const struct sockaddr *addr, size_t len, unsigned dir, int own_port)
 {
     struct tmo_target target = {.dir = dir & 3};
-    char path[PATH_TEXT], host[256];
+    char path[PATH_TEXT], host[TMO_HOST_MAX + 1];
     if (!put_address(addr, len, &target, path) && dir == TMO_TO)
         return;
     if (own_port >= 0)

@@ -85,6 +85,16 @@ assert_peers() {
     grep -qE 'test' hosts || fail "no name at all"
 }
 
+@test "a rule for a name: what was looked up by that name has its limits, also without a log" {
+    visits timeout SOCKTMO_RULES='to b.*st: recv=100ms' SOCKTMO_EVENTS=timeout
+    assert_peers timeout '127.0.0.3 b.test'
+    under SOCKTMO_RULES='to b.test: recv=100ms' -- "$NAMES" timeout
+    [[ $status -eq 0 ]] || fail "the rule for b.test was not found without a log"
+    assert_between 100 3000
+    under SOCKTMO_RECV=100ms SOCKTMO_RULES='to B.test: recv=60s' -- timeout 1 "$NAMES" timeout
+    [[ $status -eq 124 ]] || fail "the rule for b.test gave no more time"
+}
+
 @test "without a log a look-up touches no memory of ours, and with one only a little" {
     local how kib
     local -A dirty
