@@ -131,12 +131,12 @@ $(BUILD)/obj/%.o: %.c $(STAMP)
 $(ARCHIVE): $(call obj,$(ARCHIVE_SRC))
 	$(call say,AR $@)rm -f $@ && ar crD $@ $^
 
-# The exported names are the rows of the table, and nothing else. AddressSanitizer calls setrlimit
+# The exported names are the rows of the table, and nothing else. Sanitizers call setrlimit
 # when instrumented code cannot run yet.
 $(MAP): shim/symbols.def shim/symbols-map.h $(STAMP)
 	$(call say,MAP $@){ echo '{ global:'; \
 	    $(CC) -E -P -D_GNU_SOURCE -I. -include shim/symbols-map.h -x c shim/symbols.def | \
-	    sed -n 's/.*EXPORT(\([A-Za-z0-9_]*\)).*/  \1;/p' $(if $(filter asan,$(SAN)),| \
+	    sed -n 's/.*EXPORT(\([A-Za-z0-9_]*\)).*/  \1;/p' $(if $(filter asan tsan,$(SAN)),| \
 	    grep -v setrlimit); echo '  local: *; };'; } >$@
 
 $(LIBRARY): $(call obj,$(WRAP)) $(ARCHIVE) $(MAP)
