@@ -53,10 +53,11 @@ say      = $(if $(V),,@echo "  $(1)";)
 
 CONFIG   = config/address.c config/arena.c config/conf.c config/duration.c config/errnos.c config/load.c \
            config/match.c config/message.c config/oneline.c config/parse.c config/rule.c \
-           config/services.c config/settings.c config/word.c
+           config/services.c config/settings.c config/sockopts.c config/sockopts-value.c config/word.c
 SYS      = shim/sys/clock.c shim/sys/raw.c shim/sys/real.c shim/sys/scope.c shim/sys/statx.c
 TRACK    = shim/track/due.c shim/track/fdtable.c shim/track/hosts.c shim/track/self.c
-POLICY   = shim/policy/apply.c shim/policy/deadline.c shim/policy/end.c shim/policy/judge.c shim/policy/plan.c \
+POLICY   = shim/policy/apply.c shim/policy/deadline.c shim/policy/end.c shim/policy/judge.c \
+           shim/policy/plan.c \
            shim/policy/readfile.c
 REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/report/put.c \
            shim/report/record.c shim/report/sink.c shim/report/tcpinfo.c
@@ -67,7 +68,7 @@ WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c sh
            shim/wrap/vfork.c shim/wrap/wait.c shim/wrap/watch.c $(if $(SAN),,shim/sys/strings.c)
 CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
            cli/socktmo.c
-UNITS    = conf deadline due duration errnos hosts load logfile record scope settings sink slot tcpinfo word
+UNITS    = conf deadline due duration errnos hosts load logfile record scope settings sink slot sockopts tcpinfo word
 PROGRAMS = fds loops luck peer racers steps waits
 GUESTS   = $(basename $(notdir $(wildcard tests/guest/*.c)))
 EXAMPLES = legacy-client legacy-server
@@ -149,11 +150,13 @@ $(COMMAND): $(call obj,$(CLI)) $(ARCHIVE)
 $(TABLE): $(call obj,man/settings-table.c cli/options.c cli/say.c) $(ARCHIVE)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -ldl
 
-# @SETTINGS@ in a page is the table, in the shape that the page wants.
+# @SETTINGS@ in a page is the table, in the shape that the page wants; @SOCKOPTS@ the one of socket
+# options.
 $(BUILD)/man/%: man/%.in $(TABLE)
 	@mkdir -p $(@D)
 	$(call say,MAN $@)awk -v table='$(TABLE) $(if $(filter %.1,$@),options,environment)' \
-	    '/^@SETTINGS@$$/ { system(table); next } { print }' $< >$@
+	    '/^@SETTINGS@$$/ { system(table); next } \
+	    /^@SOCKOPTS@$$/ { system("$(TABLE) sockopts"); next } { print }' $< >$@
 
 $(BUILD)/tests/%: tests/programs/%.c $(STAMP)
 	@mkdir -p $(@D)

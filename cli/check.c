@@ -5,14 +5,32 @@
 #include "cli/options.h"
 #include "cli/say.h"
 #include "config/load.h"
+#include "config/sockopts.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The list of socket options in its normal form. */
+static const char *sockopts_text(const char *text)
+{
+    static char all[TMO_SOCKOPTS * TMO_SOCKOPT_TEXT];
+    struct tmo_sockopt options[TMO_SOCKOPTS];
+    int count = tmo_sockopts_parse(text, strlen(text), options, NULL);
+    size_t at = 0;
+    for (int i = 0; i < count; i++) {
+        if (i > 0)
+            all[at++] = ',';
+        at += tmo_sockopt_print(&options[i], all + at);
+    }
+    return all;
+}
+
 /* The value of setting ID as a person reads it; BUF (TMO_SETTING_TEXT bytes) may hold it. */
 static const char *value_text(const struct tmo_config *cfg, enum tmo_setting id, char *buf)
 {
+    if (id == TMO_SET_SOCKOPT && cfg->text[id][0] != '\0')
+        return sockopts_text(cfg->text[id]);
     if (cfg->text[id] != NULL)
         return cfg->text[id][0] != '\0' ? cfg->text[id] : tmo_cli_empty(id);
     tmo_setting_print(id, cfg->value[id], buf);

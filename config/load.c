@@ -220,7 +220,7 @@ bool tmo_config_active(const struct tmo_config *cfg)
         if ((type == TMO_TYPE_DURATION || type == TMO_TYPE_KEEPALIVE) && cfg->value[id] != 0)
             return true;
     }
-    return cfg->text[TMO_SET_LOG][0] != '\0';
+    return cfg->text[TMO_SET_LOG][0] != '\0' || cfg->text[TMO_SET_SOCKOPT][0] != '\0';
 }
 
 uint32_t tmo_problem_hash(uint32_t hash, const struct tmo_problem *problem)

@@ -3,6 +3,7 @@
  */
 #include "config/parse.h"
 #include "config/errnos.h"
+#include "config/sockopts.h"
 #include "config/word.h"
 
 #include <errno.h>
@@ -120,6 +121,12 @@ void tmo_parse_expected(struct tmo_message *m, enum tmo_setting id, struct tmo_s
     size_t len;
     if (error == -E2BIG) {
         tmo_message_adds(m, "too long, expected less than 4096 bytes in all texts together");
+        return;
+    }
+    if (id == TMO_SET_SOCKOPT) {
+        struct tmo_sockopt_fault fault;
+        (void)tmo_sockopts_parse(text.at, text.len, NULL, &fault);
+        m->len += tmo_sockopts_explain(&fault, m->text + m->len, sizeof(m->text) - m->len);
         return;
     }
     tmo_message_adds(m, error == -ERANGE ? "too long a time, expected " : "expected ");

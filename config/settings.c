@@ -4,6 +4,7 @@
 #include "config/settings.h"
 #include "config/duration.h"
 #include "config/errnos.h"
+#include "config/sockopts.h"
 #include "config/word.h"
 
 #include <errno.h>
@@ -174,6 +175,10 @@ int tmo_setting_parse(enum tmo_setting id, const char *text, size_t len, int64_t
         break;
     case TMO_TYPE_KEEPALIVE:
         return parse_keepalive(text, len, ret);
+    case TMO_TYPE_SOCKOPT:
+        found = tmo_sockopts_parse(text, len, NULL, NULL);
+        found = found > 1 ? 1 : found;
+        break;
     case TMO_TYPE_GLOBS:
     case TMO_TYPE_RULES: /* judged by rule: config/oneline.c */
     case TMO_TYPE_FILE:

@@ -27,6 +27,7 @@ enum tmo_setting_type {
     TMO_TYPE_SINK,
     TMO_TYPE_RULES,
     TMO_TYPE_FILE,
+    TMO_TYPE_SOCKOPT,
 };
 
 /* Where a setting may stand. */
@@ -68,7 +69,7 @@ struct tmo_keepalive {
 };
 struct tmo_keepalive tmo_keepalive_unpack(int64_t value);
 
-/* Whether values of setting ID are text: GLOBS, SINK, RULES, FILE. */
+/* Whether values of setting ID are text: GLOBS, SINK, RULES, FILE, SOCKOPT. */
 static inline bool tmo_setting_is_text(enum tmo_setting id)
 {
     return tmo_setting_info[id].type >= TMO_TYPE_GLOBS;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Prints the settings of config/settings.def for the manual pages and the README. Run by the build;
- * it takes one word:
- *   options      rows of an mdoc list, as the launcher's options
- *   environment  rows of an mdoc list, as environment variables
+ * Prints the settings of config/settings.def, and the socket options of config/sockopts.def, for
+ * the manual pages and the README. Run by the build; it takes one word: options      rows of an
+ * mdoc list, as the launcher's options environment  rows of an mdoc list, as environment variables
  *   markdown     a whole table
+ *   sockopts     rows of an mdoc list: what a value looks like, and the options that take such
  */
 #include "cli/options.h"
+#include "config/sockopts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,15 +97,46 @@ static void print_markdown(enum tmo_setting id)
         printf(" | %s |\n", default_text(id));
 }
 
+/* The options that take the same values as ROW, as one sentence. */
+static void print_sockopts_like(unsigned row)
+{
+    char text[8192];
+    size_t at = 0;
+    const char *like = tmo_sockopt_expected(row), *name;
+    for (unsigned i = row; (name = tmo_sockopt_name(i)) != NULL; i++) {
+        if (strcmp(tmo_sockopt_expected(i), like) == 0 && at < sizeof(text))
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at > 0 ? ", " : "", name);
+    }
+    fputs(".It ", stdout);
+    put_roff(like);
+    put_roff(text);
+}
+
+static void print_sockopts(void)
+{
+    for (unsigned row = 0; tmo_sockopt_name(row) != NULL; row++) {
+        unsigned first = 0;
+        while (strcmp(tmo_sockopt_expected(first), tmo_sockopt_expected(row)) != 0)
+            first++;
+        if (first == row)
+            print_sockopts_like(row);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *shape = argc == 2 ? argv[1] : "";
     bool markdown = strcmp(shape, "markdown") == 0;
     bool options = strcmp(shape, "options") == 0;
 
-    if (!markdown && !options && strcmp(shape, "environment") != 0) {
-        fputs("usage: settings-table options|environment|markdown\n", stderr);
+    if (!markdown && !options && strcmp(shape, "environment") != 0 &&
+        strcmp(shape, "sockopts") != 0) {
+        fputs("usage: settings-table options|environment|markdown|sockopts\n", stderr);
         return 1;
+    }
+    if (strcmp(shape, "sockopts") == 0) {
+        print_sockopts();
+        return fflush(stdout) != 0 || ferror(stdout);
     }
     if (markdown)
         fputs("| variable | meaning | values | default |\n|---|---|---|---|\n", stdout);

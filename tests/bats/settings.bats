@@ -56,6 +56,7 @@ setting_in_force() {
         SWITCH) value=perhaps expected="expected on or off" ;;
         ERRNO) value=ENOPE expected="expected an errno name" ;;
         KEEPALIVE) value=60s/x expected="expected idle.*interval.*count" ;;
+        SOCKOPT) value=NODELAY=1 expected="unknown option, did you mean TCP_NODELAY\?" ;;
         SINK) value=fd:x expected="expected stderr, syslog, fd:N, unix:PATH" ;;
         RULES) value=nonsense expected="expected to, from, port" ;;
         FILE) value=/nonexistent expected="cannot be read: no such file" ;;
