@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 int64_t tmo_apply_read_timeo(int fd, enum tmo_way way)
 {
@@ -28,38 +27,6 @@ static int get_int(int fd, int level, int name)
     socklen_t len = sizeof(value);
     int r = tmo_raw_getsockopt(fd, level, name, &value, &len);
     return r < 0 ? r : value;
-}
-
-static void set_int(int fd, int level, int name, int value)
-{
-    (void)tmo_raw_setsockopt(fd, level, name, &value, sizeof(value));
-}
-
-static void apply_keepalive(int fd, const struct tmo_plan *plan)
-{
-    const struct tmo_keepalive *k = &plan->keepalive;
-    if (plan->mode != TMO_MODE_FORCE && get_int(fd, SOL_SOCKET, SO_KEEPALIVE) > 0)
-        return; /* the program has its own */
-    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, k->idle_s);
-    if (k->interval_s != 0)
-        set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, k->interval_s);
-    if (k->count != 0)
-        set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, k->count);
-}
-
-void tmo_apply_options(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan)
-{
-    if (!tmo_proto_is_tcp(slot->proto))
-        return;
-    if (plan->keepalive.idle_s != 0)
-        apply_keepalive(fd, plan);
-    if (plan->user_timeout_ms == 0)
-        return;
-    int own = plan->mode == TMO_MODE_FORCE ? 0 : get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
-    if (own > 0 && (plan->mode == TMO_MODE_FILL || (unsigned)own <= plan->user_timeout_ms))
-        return;
-    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)plan->user_timeout_ms);
 }
 
 void tmo_apply_linger(int fd, const struct tmo_plan *plan)

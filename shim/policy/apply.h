@@ -61,9 +61,6 @@ static inline unsigned tmo_apply_timed(int fd, const struct tmo_slot *slot,
 void tmo_apply_wait(int fd, struct tmo_slot *slot, const struct tmo_plan *plan, enum tmo_way way,
                     bool always);
 
-/* SO_KEEPALIVE and TCP_USER_TIMEOUT, for TCP. */
-void tmo_apply_options(int fd, const struct tmo_slot *slot, const struct tmo_plan *plan);
-
 /* Caps FD's SO_LINGER, if that is set and longer than PLAN allows. */
 void tmo_apply_linger(int fd, const struct tmo_plan *plan);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 unsigned tmo_plan_protos(int64_t list)
 {
@@ -74,6 +75,20 @@ void tmo_plan_make(const int64_t *value, struct tmo_plan *ret)
     };
 }
 
+int tmo_plan_take_sockopts(struct tmo_plan *plan, const char *text, struct tmo_arena *arena)
+{
+    size_t len = strlen(text);
+    int count = tmo_sockopts_parse(text, len, NULL, NULL);
+    if (count <= 0)
+        return 0;
+    struct tmo_sockopt *list = tmo_arena_take(arena, (size_t)count * sizeof(*list));
+    if (list == NULL)
+        return -ENOMEM;
+    plan->sockopts_count = (unsigned)tmo_sockopts_parse(text, len, list, NULL);
+    plan->sockopts = list;
+    return 0;
+}
+
 void tmo_wide_add(struct tmo_wide *wide, const struct tmo_plan *plan)
 {
     int64_t shortest = first_of(wide->shortest_ns, plan->shortest_ns);
@@ -86,6 +101,8 @@ void tmo_wide_add(struct tmo_wide *wide, const struct tmo_plan *plan)
         __atomic_store_n(&wide->pause_ms, plan->pause_ms, __ATOMIC_RELAXED);
     if (plan->deadlines)
         __atomic_store_n(&wide->deadlines, true, __ATOMIC_RELAXED);
+    if (plan->options || plan->sockopts != NULL)
+        __atomic_store_n(&wide->options, true, __ATOMIC_RELAXED);
     if (plan->watches)
         __atomic_store_n(&wide->watches, true, __ATOMIC_RELAXED);
 }

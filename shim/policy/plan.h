@@ -7,6 +7,7 @@
 #define TMO_POLICY_PLAN_H
 
 #include "config/load.h"
+#include "config/sockopts.h"
 #include "shim/track/slot.h"
 
 /* The two directions of a socket, as indices. */
@@ -23,7 +24,9 @@ struct tmo_plan {
     bool answer;                   /* ... by recv only while an answer is owed */
     int64_t shortest_ns;           /* of all limits but accept's; 0 = there is none */
     uint32_t pause_ms;             /* a longer one between two waits is not waiting */
-    bool options;                  /* anything to be set beside the timeouts */
+    bool options;                  /* keepalive or user_timeout is set */
+    unsigned sockopts_count;
+    const struct tmo_sockopt *sockopts; /* SOCKTMO_SOCKOPT; it stays for ever, as the plan does */
     enum tmo_mode mode;
     enum tmo_action action;
     int error;       /* errno that the program is told; 0 = what the kernel gave */
@@ -34,15 +37,20 @@ struct tmo_plan {
 };
 
 /* Makes the plan that the values VALUE (TMO_SETTINGS of them, by type as settings.def says) ask
- * for. */
+ * for, without what texts ask for: tmo_plan_take_sockopts(). */
 void tmo_plan_make(const int64_t *value, struct tmo_plan *ret);
 
 /* One bit per enum tmo_proto for the TMO_PROTO_ bits of LIST. */
 unsigned tmo_plan_protos(int64_t list);
 
+/* Gives PLAN the socket options of TEXT, which tmo_setting_parse() accepted. They lie in ARENA, and
+ * stay for ever. Returns 0 or -ENOMEM. */
+int tmo_plan_take_sockopts(struct tmo_plan *plan, const char *text, struct tmo_arena *arena);
+
 /* What holds for waits on many sockets at once, of whatever plans. */
 struct tmo_wide {
     bool watches, deadlines; /* those of any plan */
+    bool options;            /* a plan has socket options beside the timeouts */
     int64_t shortest_ns;     /* 0 = there is none */
     uint32_t slice_ms;       /* how long a wait may last before we look */
     int64_t slice_ns;        /* the same */

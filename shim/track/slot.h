@@ -48,8 +48,9 @@ enum {
     TMO_SLOT_ONESHOT = 1 << 18,   /* ... once (EPOLLONESHOT) */
     TMO_SLOT_STALLED = 1 << 19,   /* what is to be sent did not move at the last look */
     TMO_SLOT_ENDING = 1 << 21,    /* a look found it overdue; of several threads one sees to that */
-    TMO_SLOT_CAME_SHORT = 1 << 20, /* a send did: by the limit or by a signal, nobody can tell */
-    TMO_SLOT_LOWAT = 1 << 22,      /* its SO_RCVLOWAT is above 1 */
+    TMO_SLOT_CAME_SHORT = 1 << 20,  /* a send did: by the limit or by a signal, nobody can tell */
+    TMO_SLOT_LOWAT = 1 << 22,       /* its SO_RCVLOWAT is above 1 */
+    TMO_SLOT_OWN_OPTIONS = 1 << 25, /* the program set socket options: own.h says which */
 };
 
 struct tmo_slot {

@@ -13,6 +13,7 @@
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
 #include "shim/wrap/rules.h"
+#include "shim/wrap/sockopts.h"
 #include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
@@ -270,10 +271,11 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         tmo_end_attempt(fd, slot, false); /* shut down is still connected */
     if (under_way && tmo_wants(TMO_EVENT_CLOSE) && is_disconnect(&a))
         tmo_emit_close(fd, slot, "close"); /* afterwards TCP_INFO is zero */
-    if (!under_way)
+    if (!under_way) {
+        uint16_t before = slot->plan;
         tmo_rules_connect(slot, addr, len, false);
-    if (!under_way && tmo_plan_of(slot)->options)
-        tmo_apply_options(fd, slot, tmo_plan_of(slot));
+        tmo_sockopts_connect(fd, slot, before);
+    }
     set_connect_timeo(&a);
     if (!under_way) /* it does not count in connect, and costs less before than behind */
         a.timed = tmo_apply_timed(fd, slot, tmo_plan_of(slot), TMO_RECV,
@@ -336,6 +338,8 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
         a.send_us = us;
     }
     a.timed = tmo_apply_timed(call->fd, slot, plan, TMO_RECV, false);
+    if (!deferred)
+        tmo_sockopts_connect(call->fd, slot, slot->plan);
     a.start_ns = tmo_clock_ns();
     ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;

@@ -5,10 +5,12 @@
 #include "shim/policy/apply.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
+#include "shim/track/own.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/reload.h"
 #include "shim/wrap/rules.h"
+#include "shim/wrap/sockopts.h"
 #include "shim/wrap/watch.h"
 
 #include <netinet/in.h>
@@ -97,6 +99,8 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
         tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_RECV, false);
         tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false);
     }
+    if (tmo_plan_of(slot)->sockopts != NULL)
+        tmo_sockopts_made(fd, slot, true);
     tmo_state_rehot(fd, slot);
 }
 
@@ -135,14 +139,15 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     if (tmo_proto_is_tcp(slot->proto)) { /* inherited, as of the handshake; not by unix sockets */
         memcpy(slot->app_low, listener->app_low, sizeof(slot->app_low));
         memcpy(slot->app_high, listener->app_high, sizeof(slot->app_high));
+        tmo_own_inherit(listener, slot);
     }
     if (len > 0)
         tmo_made_peer(slot, addr, len);
     tmo_rules_peer(fd, slot, TMO_FROM, listener);
     accepted_waits(fd, slot, listener);
     const struct tmo_plan *plan = tmo_plan_of(slot);
-    if (plan->options)
-        tmo_apply_options(fd, slot, plan);
+    if (plan->options || plan->sockopts != NULL)
+        tmo_sockopts_made(fd, slot, false);
     if (plan->deadlines)
         tmo_watch_begin(fd, slot);
     tmo_state_rehot(fd, slot);
@@ -203,8 +208,7 @@ void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr
     if (slot->plan == before)
         return;
     const struct tmo_plan *plan = tmo_plan_of(slot);
-    if (plan->options)
-        tmo_apply_options(fd, slot, plan);
+    tmo_sockopts_connect(fd, slot, before);
     tmo_apply_wait(fd, slot, plan, TMO_RECV, true);
     tmo_apply_wait(fd, slot, plan, TMO_SEND, true);
     tmo_state_rehot(fd, slot);
@@ -232,7 +236,10 @@ void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot)
     if (tmo_current.rules == NULL)
         return;
     const struct sockaddr *addr = goes_to(call, false, &len);
+    uint16_t before = slot->plan;
     tmo_rules_connect(slot, addr, len, false);
+    if (slot->plan != before)
+        tmo_sockopts_connect(call->fd, slot, before);
 }
 
 void tmo_made_sent(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
@@ -316,12 +323,12 @@ void tmo_made_adopt(int fd, bool inherited)
             read_app_timeo(fd, slot);
         tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
         tmo_apply_wait(fd, slot, plan, TMO_SEND, false);
-        tmo_apply_options(fd, slot, plan);
         tmo_apply_linger(fd, plan);
         tmo_watch_begin(fd, slot);
     } else if (tmo_plan_of(slot)->mode != TMO_MODE_FORCE) {
         read_app_timeo(fd, slot);
     }
+    tmo_sockopts_made(fd, slot, false);
     tmo_state_rehot(fd, slot);
 }
 

@@ -6,10 +6,12 @@
  * only where that went well.
  */
 #include "shim/policy/apply.h"
+#include "shim/policy/options.h"
 #include "shim/sys/raw.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/close.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/sockopts.h"
 
 #include <sys/ioctl.h>
 #include <netinet/in.h>
@@ -74,6 +76,13 @@ static bool is_negative(int name, const void *value)
     return s64 < 0;
 }
 
+/* Options of one int that change what we do. */
+static bool is_noted(int level, int name)
+{
+    return (level == SOL_SOCKET && name == SO_RCVLOWAT) ||
+           (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT);
+}
+
 int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     int r = tmo_real.setsockopt(fd, level, name, value, len);
@@ -82,19 +91,18 @@ int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t le
         return r;
     if (level == SOL_SOCKET && timeo_way(name) >= 0) {
         follow_timeo(fd, slot, (enum tmo_way)timeo_way(name), is_negative(name, value));
-    } else if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
-        int bytes; /* 0 is 1, and below 0 the most (net/core/sock.c) */
-        memcpy(&bytes, value, sizeof(bytes));
-        tmo_slot_change(slot, TMO_SLOT_LOWAT, bytes != 0 && bytes != 1 ? TMO_SLOT_LOWAT : 0);
-    } else if (level == SOL_SOCKET && name == SO_LINGER) {
-        tmo_apply_linger(fd, tmo_plan_of(slot));
-    } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {
-        if (*(const int *)value != 0)
-            tmo_slot_raise(slot, TMO_SLOT_FASTOPEN);
-        else
-            tmo_slot_lower(slot, TMO_SLOT_FASTOPEN);
-        tmo_state_rehot(fd, slot);
+        return r;
     }
+    if (is_noted(level, name)) {
+        int number;
+        memcpy(&number, value, sizeof(number));
+        tmo_options_note(slot, level, name, number);
+    }
+    tmo_sockopts_follow(fd, slot, level, name);
+    if (level == SOL_SOCKET && name == SO_LINGER)
+        tmo_apply_linger(fd, tmo_plan_of(slot));
+    if (is_noted(level, name))
+        tmo_state_rehot(fd, slot);
     return r;
 }
 

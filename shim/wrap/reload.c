@@ -175,6 +175,7 @@ bool tmo_reload_start(char **envp, bool secure)
     keep_ours(&read.set);
     watch_file(envp, &arena);
     tmo_plan_make(now->cfg.value, &now->plan);
+    (void)tmo_plan_take_sockopts(&now->plan, now->cfg.text[TMO_SET_SOCKOPT], &arena);
     tmo_wide_add(&now->wide, &now->plan);
     if (read.set.count > 0) {
         struct tmo_rules *rules = tmo_arena_take(&arena, sizeof(*rules));

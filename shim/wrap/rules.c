@@ -31,7 +31,7 @@ static int keep_plan(const struct tmo_plan *plan)
 
 /* Number of the plan for RULE (NULL: none), or -errno. SETTLED is room. */
 static int plan_of(const struct tmo_rule *rule, const struct tmo_config *cfg,
-                   struct tmo_settled *settled)
+                   struct tmo_settled *settled, struct tmo_arena *arena)
 {
     struct tmo_plan plan;
     tmo_rule_settle(rule, cfg, settled);
@@ -39,7 +39,8 @@ static int plan_of(const struct tmo_rule *rule, const struct tmo_config *cfg,
     plan.rule = rule != NULL ? rule->name : NULL;
     if (rule != NULL)
         plan.protos |= tmo_plan_protos(tmo_rule_protos(rule));
-    return keep_plan(&plan);
+    int r = tmo_plan_take_sockopts(&plan, settled->text[TMO_SET_SOCKOPT], arena);
+    return r < 0 ? r : keep_plan(&plan);
 }
 
 static int left_alone(void)
@@ -55,7 +56,7 @@ int tmo_rules_make(struct tmo_rules *rules, const struct tmo_config *cfg, struct
     struct tmo_settled *settled = tmo_arena_take(arena, sizeof(*settled));
     if (settled == NULL)
         return -ENOMEM;
-    int general = plan_of(NULL, cfg, settled), alone = general < 0 ? general : left_alone();
+    int general = plan_of(NULL, cfg, settled, arena), alone = general < 0 ? general : left_alone();
     if (alone < 0)
         return alone;
     rules->general = (uint16_t)general;
@@ -64,7 +65,7 @@ int tmo_rules_make(struct tmo_rules *rules, const struct tmo_config *cfg, struct
     if (rules->set.asks_host) /* for good: these names may serve rules that come later */
         __atomic_store_n(&tmo_current.hosts, true, __ATOMIC_RELAXED);
     for (struct tmo_rule *rule = rules->set.first; rule != NULL; rule = rule->next) {
-        int number = plan_of(rule, cfg, settled);
+        int number = plan_of(rule, cfg, settled, arena);
         if (number < 0)
             return number;
         rule->plan = (uint16_t)number;
