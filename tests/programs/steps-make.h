@@ -38,6 +38,18 @@ static long step_socket(char **argument)
     return here->fd;
 }
 
+static long step_pair(char **argument)
+{
+    int ends[2];
+    int r = socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+
+    if (r == 0) {
+        here->fd = ends[0];
+        place_of(argument[0])->fd = ends[1];
+    }
+    return r;
+}
+
 static long connect_here(void)
 {
     if (here->fd < 0)

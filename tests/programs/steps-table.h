@@ -29,10 +29,12 @@ static long step_get(char **argument)
         int number;
         struct timeval time;
         struct linger linger;
-    } value = {.time = {0, 0}};
+        char text[16];
+    } value = {.text = ""};
     socklen_t length = option->kind == OPTION_INT       ? sizeof value.number
                        : option->kind == OPTION_TIMEVAL ? sizeof value.time
-                                                        : sizeof value.linger;
+                       : option->kind == OPTION_LINGER  ? sizeof value.linger
+                                                        : sizeof value.text - 1;
     int r = getsockopt(here->fd, option->level, option->number, &value, &length);
 
     snprintf(note, sizeof note, "%s", argument[0]);
@@ -40,6 +42,10 @@ static long step_get(char **argument)
         return r;
     if (option->number == SO_ERROR && option->level == SOL_SOCKET)
         snprintf(note, sizeof note, "%s", value.number != 0 ? errno_name(value.number) : "none");
+    if (option->kind == OPTION_TEXT) {
+        snprintf(note, sizeof note, "%s %s", argument[0], value.text);
+        return 0;
+    }
     return option->kind == OPTION_INT ? value.number
            : option->kind == OPTION_TIMEVAL
                ? (long)value.time.tv_sec * 1000 + (long)value.time.tv_usec / 1000
@@ -58,6 +64,9 @@ static long step_set(char **argument)
         return setsockopt(here->fd, option->level, option->number, &time, sizeof time);
     if (option->kind == OPTION_LINGER)
         return setsockopt(here->fd, option->level, option->number, &linger, sizeof linger);
+    if (option->kind == OPTION_TEXT)
+        return setsockopt(here->fd, option->level, option->number, argument[1],
+                          (socklen_t)strlen(argument[1]));
     return setsockopt(here->fd, option->level, option->number, &n, sizeof n);
 }
 
@@ -243,6 +252,7 @@ static const struct step {
 } steps[] = {
     {"on", step_on, true},
     {"socket", step_socket, true},
+    {"pair", step_pair, true},
     {"connect", step_connect, true},
     {"dial", step_dial, true},
     {"send_to", step_send_to, true},

@@ -12,6 +12,7 @@
  *
  *     on:PLACE                       the current place from now on; the only one not answered
  *     socket:FAMILY[:nonblock]       tcp, tcp6, mptcp, udp, unix
+ *     pair:PLACE                     a pair of unix sockets: one here, one there
  *     connect:PORT  connect:FAMILY:PORT|PATH   with a new tcp socket, if there is none
  *     dial:PLACE                     connects to the address of that place
  *     send_to:PLACE:LENGTH           sends to it, with MSG_FASTOPEN
@@ -31,7 +32,7 @@
  *     follow:CALL|recv:MS[:FLAGS]    takes what comes until it is over; RESULT is how many bytes
  *     upload:CALL:LENGTH             sends without waiting in send
  *     rest:MS                        sleeps
- *     get:OPTION  set:OPTION:VALUE   timeouts in ms
+ *     get:OPTION  set:OPTION:VALUE   timeouts in ms; the options are in words.h
  *     nonblock:fcntl|ioctl|off       how the socket is made non-blocking
  *     state  queued  handled         TCP_INFO's state, FIONREAD, how many signals were handled
  *     shutdown:rd|wr|rdwr  close  dup

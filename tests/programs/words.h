@@ -59,8 +59,8 @@ static const struct word family_words[] = {
     {"tcp6", AF_INET6}, {"unix", AF_UNIX},  {NULL, 0},
 };
 
-/* An option whose value is an int, a number of ms in a struct timeval, or a linger. */
-enum option_kind { OPTION_INT, OPTION_TIMEVAL, OPTION_LINGER };
+/* An option whose value is an int, a number of ms in a struct timeval, a linger, or a text. */
+enum option_kind { OPTION_INT, OPTION_TIMEVAL, OPTION_LINGER, OPTION_TEXT };
 
 struct option_word {
     const char *name;
@@ -77,6 +77,18 @@ static const struct option_word option_words[] = {
     {"error", SOL_SOCKET, SO_ERROR, OPTION_INT},
     {"rcvbuf", SOL_SOCKET, SO_RCVBUF, OPTION_INT},
     {"sndbuf", SOL_SOCKET, SO_SNDBUF, OPTION_INT},
+    {"rcvlowat", SOL_SOCKET, SO_RCVLOWAT, OPTION_INT},
+    {"reuseaddr", SOL_SOCKET, SO_REUSEADDR, OPTION_INT},
+    {"mark", SOL_SOCKET, SO_MARK, OPTION_INT},
+    {"passcred", SOL_SOCKET, SO_PASSCRED, OPTION_INT},
+    {"tos", IPPROTO_IP, IP_TOS, OPTION_INT},
+    {"ttl", IPPROTO_IP, IP_TTL, OPTION_INT},
+    {"tclass", IPPROTO_IPV6, IPV6_TCLASS, OPTION_INT},
+    {"v6only", IPPROTO_IPV6, IPV6_V6ONLY, OPTION_INT},
+    {"gro", IPPROTO_UDP, 104, OPTION_INT},
+    {"nodelay", IPPROTO_TCP, TCP_NODELAY, OPTION_INT},
+    {"syncnt", IPPROTO_TCP, TCP_SYNCNT, OPTION_INT},
+    {"congestion", IPPROTO_TCP, TCP_CONGESTION, OPTION_TEXT},
     {"keepalive", SOL_SOCKET, SO_KEEPALIVE, OPTION_INT},
     {"keepidle", IPPROTO_TCP, TCP_KEEPIDLE, OPTION_INT},
     {"keepintvl", IPPROTO_TCP, TCP_KEEPINTVL, OPTION_INT},
