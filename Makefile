@@ -51,25 +51,14 @@ say      = $(if $(V),,@echo "  $(1)";)
 
 # --- what there is --------------------------------------------------------------------------------
 
-CONFIG   = config/address.c config/arena.c config/conf.c config/duration.c config/errnos.c config/load.c \
-           config/match.c config/message.c config/oneline.c config/parse.c config/rule.c \
-           config/services.c config/settings.c config/sockopts.c config/sockopts-value.c config/word.c
-SYS      = shim/sys/clock.c shim/sys/raw.c shim/sys/real.c shim/sys/scope.c shim/sys/statx.c
-TRACK    = shim/track/due.c shim/track/fdtable.c shim/track/hosts.c shim/track/own.c shim/track/self.c
-POLICY   = shim/policy/apply.c shim/policy/deadline.c shim/policy/end.c shim/policy/judge.c \
-           shim/policy/options.c shim/policy/plan.c \
-           shim/policy/readfile.c
-REPORT   = shim/report/address.c shim/report/line.c shim/report/logfile.c shim/report/put.c \
-           shim/report/record.c shim/report/sink.c shim/report/tcpinfo.c
-WRAP     = shim/entry.c shim/wrap/accept.c shim/wrap/call.c shim/wrap/close.c shim/wrap/complain.c shim/wrap/connect.c shim/wrap/emit.c \
-           shim/wrap/epoll.c shim/wrap/epollset.c shim/wrap/last.c shim/wrap/made.c \
-           shim/wrap/option.c shim/wrap/poll.c shim/wrap/process.c shim/wrap/recv.c shim/wrap/reload.c \
-           shim/wrap/resolve.c shim/wrap/rules.c shim/wrap/select.c shim/wrap/send.c \
-           shim/wrap/sockopts.c shim/wrap/state.c shim/wrap/syscall.c \
-           shim/wrap/vfork.c shim/wrap/wait.c shim/wrap/watch.c $(if $(SAN),,shim/sys/strings.c)
-CLI      = cli/check.c cli/elf.c cli/library.c cli/options.c cli/preflight.c cli/run.c cli/say.c \
-           cli/socktmo.c
-UNITS    = conf deadline due duration errnos hosts load logfile record scope settings sink slot sockopts tcpinfo word
+CONFIG   = $(sort $(wildcard config/*.c))
+SYS      = $(filter-out shim/sys/strings.c,$(sort $(wildcard shim/sys/*.c)))
+TRACK    = $(sort $(wildcard shim/track/*.c))
+POLICY   = $(sort $(wildcard shim/policy/*.c))
+REPORT   = $(sort $(wildcard shim/report/*.c))
+WRAP     = shim/entry.c $(sort $(wildcard shim/wrap/*.c)) $(if $(SAN),,shim/sys/strings.c)
+CLI      = $(sort $(wildcard cli/*.c))
+UNITS    = $(sort $(basename $(notdir $(wildcard tests/unit/*.c))))
 PROGRAMS = fds loops luck peer racers steps waits
 GUESTS   = $(basename $(notdir $(wildcard tests/guest/*.c)))
 EXAMPLES = legacy-client legacy-server

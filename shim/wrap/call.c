@@ -2,10 +2,9 @@
  * The slow path of a data call. See call.h. Layer: wrap.
  *
  * The kernel kept the time of the call that failed. Where the wait goes on after that (a signal, a
- * peer that is slow but moves), the rest is waited by poll(2): the socket's own timeout is shared
- * with other threads and processes and is never changed for it.
+ * peer that is slow but moves), see rest.h.
  */
-#include "shim/wrap/call.h"
+#include "shim/wrap/rest.h"
 #include "config/duration.h"
 #include "shim/policy/apply.h"
 #include "shim/policy/judge.h"
@@ -32,196 +31,10 @@ static ssize_t give(ssize_t n)
     return -1;
 }
 
-/* A wait that goes on. */
-struct wait {
-    const struct tmo_call *call;
-    struct tmo_slot *slot;
-    uint16_t generation; /* of the slot, as the wait began */
-    int64_t limit_ns;    /* 0: none */
-    int64_t start_ns, deadline_ns;
-    int64_t app_ns; /* when the program's own timeout is over; 0: it has none */
-    bool owns;      /* idle and total are to be asked as well */
-    size_t done;    /* bytes that went through so far */
-};
-
-static int64_t limit_of(const struct tmo_slot *slot, enum tmo_way way)
-{
-    const struct tmo_plan *p = tmo_plan_of(slot);
-    return slot->dir == TMO_DIR_LISTEN ? p->accept_ns : p->wait_ns[way];
-}
-
-/* The wait is over: the limit has passed. WAITED_NS: how long it really was, as far as we know. */
-static ssize_t expire(const struct wait *w, int64_t waited_ns)
-{
-    const struct tmo_call *call = w->call;
-    bool half = w->done > 0 && tmo_proto_is_stream(w->slot->proto);
-    int error = tmo_state_expire(&(struct tmo_expiry){
-        .fd = call->fd,
-        .slot = w->slot,
-        .limit = w->slot->dir == TMO_DIR_LISTEN ? "accept"
-                 : call->kind->way == TMO_RECV  ? "recv"
-                                                : "send",
-        .limit_ns = w->limit_ns,
-        .waited_ns = waited_ns,
-        .call = call->kind->name,
-        .kernel_error = EAGAIN,
-        .cut = !half                         ? 0u
-               : call->kind->way == TMO_RECV ? TMO_SLOT_CUT_RECV
-                                             : TMO_SLOT_CUT_SEND,
-    });
-    return w->done > 0 ? (ssize_t)w->done : -error;
-}
-
-/* The peer has been silent for SILENT_NS by now: the limit runs from then. */
-static void silent_since(struct wait *w, int64_t now_ns, int64_t silent_ns)
-{
-    w->start_ns = now_ns - silent_ns;
-    w->deadline_ns = w->limit_ns != 0 ? w->start_ns + w->limit_ns : INT64_MAX;
-}
-
-/* Whether the number still leads to the socket that is waited on. While we wait, another thread may
- * close it, and the number be somebody else's connection. */
-static bool is_same(const struct wait *w)
-{
-    return tmo_track_slot(w->call->fd) == w->slot && w->slot->generation == w->generation;
-}
-
-/* What the program gets when it is not: what went through, or what it would get a moment later. */
-static ssize_t gone(const struct wait *w)
-{
-    return w->done > 0 ? (ssize_t)w->done : -EBADF;
-}
-
 /* How old the socket is; one that is younger than the wait has not waited. */
 static int64_t age_ns(const struct tmo_slot *slot)
 {
     return (int64_t)(tmo_self_now_us() - tmo_slot_born_us(slot)) * 1000;
-}
-
-/* The wait of a call that would not wait though its descriptor is ready: an unread error queue. */
-static void pause_for(const struct wait *w)
-{
-    int64_t left_ns = w->deadline_ns - tmo_clock_ns();
-    tmo_clock_sleep(left_ns < 10 * TMO_NS_PER_MS ? TMO_NS_PER_MS : 10 * TMO_NS_PER_MS);
-}
-
-/* Whether idle or total bounds what is done with SLOT. */
-static bool has_deadlines(const struct tmo_slot *slot)
-{
-    return tmo_plan_of(slot)->deadlines && tmo_proto_is_tcp(slot->proto) &&
-           slot->dir != TMO_DIR_LISTEN;
-}
-
-/* Whether idle or total has ended the connection. *RET_UNTIL_NS is made earlier by when the next of
- * them can. */
-static bool is_overdue(const struct wait *w, int64_t now_ns, int64_t *ret_until_ns)
-{
-    if (!w->owns)
-        return false;
-    uint32_t due = tmo_watch_own(w->call->fd, w->slot, w->call->kind->name);
-    if ((tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
-        return true;
-    int64_t left_ms = due != 0 ? tmo_due_between(tmo_due_of_ns(now_ns), due) + 1 : 0;
-    if (due != 0 && now_ns + left_ms * TMO_NS_PER_MS < *ret_until_ns)
-        *ret_until_ns = now_ns + left_ms * TMO_NS_PER_MS;
-    return false;
-}
-
-/* Whether N says that what had arrived on a connection that we ended is read to its end. */
-static bool is_drained(const struct tmo_call *call, ssize_t n)
-{
-    bool asked = call->len > 0 || call->iov_count > 0 || call->msg != NULL || call->msgs != NULL;
-    if (n == 0)
-        return asked;
-    return n < 0 && n != -EFAULT && n != -EINVAL && n != -EAGAIN;
-}
-
-/* CALL on a connection that we ended: what had arrived before is read yet. */
-static ssize_t make_drain(const struct tmo_call *call, struct tmo_slot *slot)
-{
-    ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
-    if (!is_drained(call, n))
-        return n;
-    tmo_slot_lower(slot, TMO_SLOT_DRAIN);
-    return -tmo_state_error(slot);
-}
-
-/* CALL on a connection that was just ended. */
-static ssize_t make_ended(const struct tmo_call *call, struct tmo_slot *slot)
-{
-    bool drains = call->kind->way == TMO_RECV && (tmo_slot_flags(slot) & TMO_SLOT_DRAIN) != 0;
-    return drains ? make_drain(call, slot) : -tmo_state_error(slot);
-}
-
-/* Goes on with what is left until the limit passes without a byte. Returns a count or -errno. */
-static ssize_t go_on(struct wait *w)
-{
-    const struct tmo_call *call = w->call;
-    short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
-
-    for (;;) {
-        int64_t now_ns = tmo_clock_ns(), until_ns = w->deadline_ns;
-        if (w->app_ns != 0 && w->app_ns < until_ns)
-            until_ns = w->app_ns;
-        if (is_overdue(w, now_ns, &until_ns))
-            return w->done > 0 ? (ssize_t)w->done : make_ended(call, w->slot);
-        int r = now_ns < until_ns
-                    ? tmo_raw_wait(call->fd, events, until_ns < INT64_MAX ? until_ns - now_ns : -1)
-                    : tmo_raw_peek(call->fd, events);
-        if (r == -EINTR) {
-            if (tmo_judge_may_restart())
-                continue;
-            return w->done > 0 ? (ssize_t)w->done : -EINTR;
-        }
-        if (!is_same(w))
-            return gone(w);
-        if (r == 0 && w->app_ns != 0 && tmo_clock_ns() >= w->app_ns)
-            return w->done > 0 ? (ssize_t)w->done : -EAGAIN;
-        if (r == 0 && until_ns < w->deadline_ns)
-            continue;
-        if (r == 0) {
-            int64_t silent_ns =
-                call->kind->way == TMO_SEND ? tmo_judge_silent_ns(call->fd, TMO_SEND) : -1;
-            now_ns = tmo_clock_ns();
-            if (silent_ns >= 0 && silent_ns < w->limit_ns) {
-                silent_since(w, now_ns, silent_ns); /* slow, but it moves */
-                continue;
-            }
-            return expire(w, now_ns - w->start_ns);
-        }
-        if (w->done > 0 && tmo_judge_failed(call->fd, r, call->kind->way))
-            return (ssize_t)w->done; /* the error stays where pollers see it */
-        int more = MSG_DONTWAIT;
-        if (w->done > 0 && call->kind->way == TMO_SEND)
-            more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
-        ssize_t n = call->kind->make(call, w->done, more);
-        if (n <= 0 && (tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
-            return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
-        if (n == -EINTR && tmo_judge_may_restart())
-            continue;
-        if (n == -EAGAIN) {
-            now_ns = tmo_clock_ns();
-            if (now_ns >= w->deadline_ns)
-                return expire(w, now_ns - w->start_ns);
-            pause_for(w);
-            if (!is_same(w))
-                return gone(w);
-            continue;
-        }
-        if (n < 0) {
-            if (w->done == 0)
-                return n;
-            if (!tmo_judge_is_given_again((int)-n)) {
-                w->slot->pending = (uint8_t)-n;
-                tmo_state_rehot(call->fd, w->slot);
-            }
-            return (ssize_t)w->done;
-        }
-        w->done += (size_t)n;
-        if (!call->counts || w->done >= call->wanted || n == 0)
-            return (ssize_t)w->done;
-        silent_since(w, tmo_clock_ns(), 0);
-    }
 }
 
 /* Whether the pipe at the other end of a splice gave the EAGAIN: it has no room, or nothing to
@@ -233,7 +46,7 @@ static bool is_of_pipe(const struct tmo_call *call)
 }
 
 /* The kernel's timeout went off and nothing went through. */
-static ssize_t after_timeout(struct wait *w)
+static ssize_t after_timeout(struct tmo_rest *w)
 {
     const struct tmo_call *call = w->call;
     short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
@@ -245,29 +58,29 @@ static ssize_t after_timeout(struct wait *w)
     if (tells && (tmo_raw_peek(call->fd, events) & events) != 0) {
         if (call->pipe)
             return -EAGAIN;
-        silent_since(w, tmo_clock_ns(), 0); /* in that very moment: the data win */
-        return go_on(w);
+        tmo_rest_since(w, tmo_clock_ns(), 0); /* in that very moment: the data win */
+        return tmo_rest_go_on(w);
     }
     int64_t until_ns = INT64_MAX;
-    if (is_overdue(w, tmo_clock_ns(), &until_ns))
+    if (tmo_rest_overdue(w, tmo_clock_ns(), &until_ns))
         return -tmo_state_error(w->slot);
     if (w->limit_ns == 0) { /* the kernel's timeout was of a limit that is not passed yet */
-        silent_since(w, tmo_clock_ns(), 0);
-        return go_on(w);
+        tmo_rest_since(w, tmo_clock_ns(), 0);
+        return tmo_rest_go_on(w);
     }
     int64_t there_us = tmo_apply_read_timeo(call->fd, call->kind->way);
     int64_t waited_ns = there_us > 0 ? there_us * 1000 : w->limit_ns;
     int64_t silent_ns =
         w->slot->dir == TMO_DIR_LISTEN ? -1 : tmo_judge_silent_ns(call->fd, call->kind->way);
     if (silent_ns < 0 || silent_ns >= w->limit_ns)
-        return expire(w, waited_ns);
+        return tmo_rest_expire(w, waited_ns);
     /* The peer did send (another thread read it), or did take something of what was queued. */
-    silent_since(w, tmo_clock_ns(), silent_ns);
-    return go_on(w);
+    tmo_rest_since(w, tmo_clock_ns(), silent_ns);
+    return tmo_rest_go_on(w);
 }
 
 /* A blocking call came back with less than was asked for. */
-static ssize_t after_short(struct wait *w)
+static ssize_t after_short(struct tmo_rest *w)
 {
     const struct tmo_call *call = w->call;
     int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
@@ -282,17 +95,13 @@ static ssize_t after_short(struct wait *w)
     int moved = tmo_judge_moved(call->fd, call->kind->way, w->done);
     if (moved == 0 || (moved < 0 && age_ns(w->slot) + TMO_TICK_SLACK_NS < w->limit_ns))
         return (ssize_t)w->done; /* another connection by now, as far as seen */
-    silent_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
-    return go_on(w);
+    tmo_rest_since(w, tmo_clock_ns(), silent_ns > 0 ? silent_ns : 0);
+    return tmo_rest_go_on(w);
 }
 
 static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
 {
-    struct wait w = {.call = call,
-                     .slot = slot,
-                     .generation = slot->generation,
-                     .limit_ns = limit_of(slot, call->kind->way),
-                     .owns = has_deadlines(slot)};
+    struct tmo_rest w = tmo_rest_of(call, slot);
     if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
         return -tmo_state_error(slot); /* by another thread, while this one waited */
     bool stream = tmo_proto_is_stream(slot->proto);
@@ -315,8 +124,8 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
     }
     if (!tmo_judge_may_restart())
         return n;
-    silent_since(&w, tmo_clock_ns(), 0);
-    return go_on(&w);
+    tmo_rest_since(&w, tmo_clock_ns(), 0);
+    return tmo_rest_go_on(&w);
 }
 
 ssize_t tmo_call_after(const struct tmo_call *call, ssize_t n)
@@ -367,7 +176,7 @@ static void went_well(int fd, struct tmo_slot *slot)
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
     unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);
-    return has_deadlines(slot) && call->len <= TMO_MOST_BYTES &&
+    return tmo_rest_has_deadlines(slot) && call->len <= TMO_MOST_BYTES &&
            (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | free_of)) == TMO_SLOT_CONNECTED &&
            (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
            (call->flags & (MSG_PEEK | MSG_WAITALL)) != (MSG_PEEK | MSG_WAITALL) && !call->waits;
@@ -406,14 +215,10 @@ static int64_t still_short_ns(int fd, struct tmo_slot *slot)
 static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
 {
     enum tmo_way way = call->kind->way;
-    struct wait w = {.call = call,
-                     .slot = slot,
-                     .generation = slot->generation,
-                     .limit_ns = limit_of(slot, way),
-                     .owns = has_deadlines(slot)};
+    struct tmo_rest w = tmo_rest_of(call, slot);
     int64_t until_ns = INT64_MAX;
-    if (is_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
-        return make_ended(call, slot);
+    if (tmo_rest_overdue(&w, tmo_clock_coarse_ns(), &until_ns))
+        return tmo_rest_ended(call, slot);
     ssize_t n = call->kind->make(call, 0, MSG_DONTWAIT);
     if (n == -ENOTSOCK) { /* closed and taken by a road that we do not see */
         tmo_made_unseen_end(call->fd);
@@ -437,8 +242,8 @@ static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
         w.limit_ns = app_us > 0 ? 0 : w.limit_ns;
     }
     w.done = n > 0 ? (size_t)n : 0;
-    silent_since(&w, now_ns, silent_ns);
-    return go_on(&w);
+    tmo_rest_since(&w, now_ns, silent_ns);
+    return tmo_rest_go_on(&w);
 }
 
 ssize_t tmo_call_slow(struct tmo_call *call)
@@ -474,7 +279,7 @@ ssize_t tmo_call_slow(struct tmo_call *call)
     uint16_t generation = slot->generation;
     bool owned = !ended && (is_owned(call, slot) || is_careful(call, slot));
     ssize_t n = owned   ? make_owned(call, slot)
-                : ended ? make_drain(call, slot)
+                : ended ? tmo_rest_drain(call, slot)
                         : call->kind->make(call, 0, 0);
     tmo_call_measure(call, n);
     tmo_made_sent(call, slot, n);
