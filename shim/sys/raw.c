@@ -53,7 +53,7 @@ int tmo_raw_wait(int fd, short events, int64_t ns)
     int kept = errno;
     struct pollfd p = {fd, events, 0};
     struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-    int r = ppoll(&p, 1, ns < 0 ? NULL : &t, NULL);
+    int r = tmo_real.ppoll(&p, 1, ns < 0 ? NULL : &t, NULL);
     r = r < 0 ? -errno : r > 0 ? p.revents : 0;
     errno = kept;
     return r;
