@@ -18,6 +18,15 @@ __thread struct tmo_wait_thread tmo_wait_thread = {.word_pages = {NO_PAGE, NO_PA
 
 #define KERNEL_MASK 8 /* bytes of a signal mask, as the kernel has it */
 
+/* Signals by which libc's threads speak with each other, from 32 on. A thread that is cancelled
+ * just as a piece ends waits for that one within libc, without an end if it is blocked (glibc,
+ * nptl/cancellation.c). */
+#ifdef __GLIBC__
+#define OF_LIBC (UINT64_C(3) << 31)
+#else
+#define OF_LIBC (UINT64_C(7) << 31)
+#endif
+
 /* Where the thread is cancelled in the wait, or a handler jumps out of it, this is not reached, nor
  * needed: there the kernel has the mask of the piece in force. */
 static void unblock(const sigset_t *before)
@@ -28,8 +37,7 @@ static void unblock(const sigset_t *before)
 /* Returns whether it could: a filter of the program's may forbid it (seccomp(2)). */
 static bool block(sigset_t *ret_before)
 {
-    sigset_t all;
-    memset(&all, 0xff, sizeof(all));
+    const uint64_t all = ~OF_LIBC;
     memset(ret_before, 0, sizeof(*ret_before));
     return TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, ret_before, KERNEL_MASK) == 0;
 }
