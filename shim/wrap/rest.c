@@ -75,6 +75,8 @@ bool tmo_rest_overdue(const struct tmo_rest *w, int64_t now_ns, int64_t *ret_unt
     if ((tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
         return true;
     int64_t left_ms = due != 0 ? tmo_due_between(tmo_due_of_ns(now_ns), due) + 1 : 0;
+    if (left_ms < 1) /* by the coarse clock, which is behind, it has not come */
+        left_ms = 1;
     if (due != 0 && now_ns + left_ms * TMO_NS_PER_MS < *ret_until_ns)
         *ret_until_ns = now_ns + left_ms * TMO_NS_PER_MS;
     return false;
@@ -119,8 +121,8 @@ ssize_t tmo_rest_go_on(struct tmo_rest *w)
                     ? tmo_raw_wait(call->fd, events, until_ns < INT64_MAX ? until_ns - now_ns : -1)
                     : tmo_raw_peek(call->fd, events);
         if (r == -EINTR) {
-            if (tmo_judge_may_restart())
-                continue;
+            if (w->app_ns == 0 && tmo_judge_may_restart())
+                continue; /* with a timeout of its own it would not, bare */
             return w->done > 0 ? (ssize_t)w->done : -EINTR;
         }
         if (!is_same(w))
