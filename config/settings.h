@@ -48,7 +48,13 @@ extern const struct tmo_setting_info tmo_setting_info[TMO_SETTINGS];
 /* The words of WORD settings, in the order of settings.def; the bits of LIST settings are 1 << i.
  */
 enum tmo_mode { TMO_MODE_FORCE, TMO_MODE_CAP, TMO_MODE_FILL };
-enum tmo_action { TMO_ACTION_ERROR, TMO_ACTION_RESET, TMO_ACTION_EXIT, TMO_ACTION_ABORT };
+enum tmo_action {
+    TMO_ACTION_ERROR,
+    TMO_ACTION_RESET,
+    TMO_ACTION_EXIT,
+    TMO_ACTION_ABORT,
+    TMO_ACTION_REPORT
+};
 enum tmo_await { TMO_AWAIT_DATA, TMO_AWAIT_ANSWER };
 enum tmo_log_format { TMO_FORMAT_JSON, TMO_FORMAT_TEXT };
 enum { TMO_PROTO_TCP = 1, TMO_PROTO_UDP = 2, TMO_PROTO_UNIX = 4, TMO_PROTO_ALL = 8 };

@@ -67,16 +67,26 @@ static bool is_owed(const struct tcp_info *i)
            later_ms <= MOST_MS;
 }
 
+/* Eight bits of two counters, so that hardly any two pairs have the same. Multiplied by odd numbers
+ * without a pattern (Knuth, The Art of Computer Programming 3, 6.4: Fibonacci hashing). */
+static uint8_t mixed(uint64_t a, uint64_t b)
+{
+    return (uint8_t)((a * UINT64_C(0x9e3779b97f4a7c15) + b * UINT64_C(0xc2b2ae3d27d4eb4f)) >> 56);
+}
+
 void tmo_quiet_read(const unsigned char *info, size_t len, struct tmo_quiet *ret)
 {
     /* Offsets in struct tcp_info behind what netinet/tcp.h has. include/uapi/linux/tcp.h */
-    enum { BYTES_RECEIVED = 128, NOTSENT_BYTES = 144 };
+    enum { BYTES_ACKED = 120, BYTES_RECEIVED = 128, NOTSENT_BYTES = 144 };
     struct tcp_info i = {.tcpi_state = 0};
     uint64_t received = 1; /* of a kernel that does not tell (before 4.1) */
+    uint64_t acked = 0;
     uint32_t unsent = 0;
     memcpy(&i, info, sizeof(i) < len ? sizeof(i) : len);
-    if (len >= BYTES_RECEIVED + sizeof(received))
+    if (len >= BYTES_RECEIVED + sizeof(received)) {
+        memcpy(&acked, info + BYTES_ACKED, sizeof(acked));
         memcpy(&received, info + BYTES_RECEIVED, sizeof(received));
+    }
     if (len >= NOTSENT_BYTES + sizeof(unsent))
         memcpy(&unsent, info + NOTSENT_BYTES, sizeof(unsent));
 
@@ -88,6 +98,7 @@ void tmo_quiet_read(const unsigned char *info, size_t len, struct tmo_quiet *ret
     ret->stuck_ms = ret->queued ? stuck(&i) : 0;
     int64_t went_ms = ret->queued ? ret->stuck_ms : (int64_t)i.tcpi_last_data_sent;
     ret->silent_ms = least(i.tcpi_last_data_recv, went_ms);
+    ret->moved = mixed(received, acked);
     ret->owed = received == 0 || ret->queued || is_owed(&i);
 }
 
@@ -105,12 +116,13 @@ int tmo_quiet_get(int fd, struct tmo_quiet *ret)
     return 0;
 }
 
-/* LIMIT, which has lasted for WAITED_MS, is met earlier than what DEADLINE has so far. */
-static void consider(struct tmo_deadline *deadline, const struct tmo_plan *plan,
+/* LIMIT, which has lasted for WAITED_MS, is met earlier than what DEADLINE has so far, unless its
+ * bit is in WITHOUT. */
+static void consider(struct tmo_deadline *deadline, const struct tmo_plan *plan, unsigned without,
                      enum tmo_limit limit, int64_t waited_ms)
 {
     int64_t limit_ns = tmo_limit_ns(plan, limit);
-    if (limit_ns == 0)
+    if (limit_ns == 0 || (without & tmo_limit_noted(limit)) != 0)
         return;
     int64_t left_ms = tmo_ns_to_ms(limit_ns) - waited_ms;
     if (deadline->limit == TMO_LIMIT_NONE || left_ms < deadline->left_ms)
@@ -122,14 +134,14 @@ struct tmo_deadline tmo_deadline_of(const struct tmo_quiet *q, const struct tmo_
 {
     struct tmo_deadline first = {TMO_LIMIT_NONE, 0, 0};
     if (q->connecting) {
-        consider(&first, plan, TMO_LIMIT_CONNECT, age_ms);
+        consider(&first, plan, waits, TMO_LIMIT_CONNECT, age_ms);
         return first;
     }
-    consider(&first, plan, TMO_LIMIT_TOTAL, age_ms);
-    consider(&first, plan, TMO_LIMIT_IDLE, least(q->silent_ms, age_ms));
+    consider(&first, plan, waits, TMO_LIMIT_TOTAL, age_ms);
+    consider(&first, plan, waits, TMO_LIMIT_IDLE, least(q->silent_ms, age_ms));
     if ((waits & 1u << TMO_SEND) != 0 && q->queued)
-        consider(&first, plan, TMO_LIMIT_SEND, q->stuck_ms);
+        consider(&first, plan, waits, TMO_LIMIT_SEND, q->stuck_ms);
     if ((waits & 1u << TMO_RECV) != 0 && q->reads && (q->owed || !plan->answer))
-        consider(&first, plan, TMO_LIMIT_RECV, least(q->silent_ms, waited_ms));
+        consider(&first, plan, waits, TMO_LIMIT_RECV, least(q->silent_ms, waited_ms));
     return first;
 }

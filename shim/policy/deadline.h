@@ -22,6 +22,13 @@ const char *tmo_limit_name(enum tmo_limit limit);
 /* How long the limit is, in ns; 0 = off. */
 int64_t tmo_limit_ns(const struct tmo_plan *plan, enum tmo_limit limit);
 
+/* The flag of a slot that says that LIMIT has passed and is on record, where that is all that
+ * follows. */
+static inline unsigned tmo_limit_noted(enum tmo_limit limit)
+{
+    return 1u << (22 + limit);
+}
+
 /* What TCP_INFO says of a connection. Times in ms, in steps of a timer tick. */
 struct tmo_quiet {
     bool connecting;   /* the handshake is under way */
@@ -30,6 +37,7 @@ struct tmo_quiet {
     bool queued;       /* something is unsent, or unacknowledged */
     int64_t silent_ms; /* since a byte came or went */
     int64_t stuck_ms;  /* if queued: for so long at least nothing of that has moved */
+    uint8_t moved;     /* of what came and what was taken: another one after each byte, mostly */
 };
 
 /* Asks the kernel. Returns 0, or -errno: -EOPNOTSUPP for what is no TCP. One system call. */
@@ -46,7 +54,8 @@ struct tmo_deadline {
 };
 
 /* Of a connection that is AGE_MS old, and as Q says. WAITS: `recv` and `send` count, bits 1 <<
- * enum tmo_way; recv for no longer than WAITED_MS, since the program waits no longer. Pure. */
+ * enum tmo_way; recv for no longer than WAITED_MS, since the program waits no longer. Limits whose
+ * bit of tmo_limit_noted() is there are left out. Pure. */
 struct tmo_deadline tmo_deadline_of(const struct tmo_quiet *q, const struct tmo_plan *plan,
                                     unsigned waits, int64_t waited_ms, int64_t age_ms);
 

@@ -70,9 +70,12 @@ void tmo_plan_make(const int64_t *value, struct tmo_plan *ret)
         .action = (enum tmo_action)value[TMO_SET_ACTION],
         .error = (int)value[TMO_SET_ERRNO],
         .protos = tmo_plan_protos(value[TMO_SET_PROTO]),
+        .reports = value[TMO_SET_ACTION] == TMO_ACTION_REPORT,
         .keepalive = tmo_keepalive_unpack(value[TMO_SET_KEEPALIVE]),
         .user_timeout_ms = user_ms < INT_MAX ? (unsigned)user_ms : INT_MAX,
     };
+    if (ret->reports) /* a connect's is, for its own time: that one can be gone on with */
+        ret->accept_us = ret->wait_us[TMO_RECV] = ret->wait_us[TMO_SEND] = ret->linger_ns = 0;
 }
 
 int tmo_plan_take_sockopts(struct tmo_plan *plan, const char *text, struct tmo_arena *arena)

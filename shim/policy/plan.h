@@ -29,6 +29,7 @@ struct tmo_plan {
     const struct tmo_sockopt *sockopts; /* SOCKTMO_SOCKOPT; it stays for ever, as the plan does */
     enum tmo_mode mode;
     enum tmo_action action;
+    bool reports;    /* the action is report: no timeout of ours is on the socket */
     int error;       /* errno that the program is told; 0 = what the kernel gave */
     unsigned protos; /* one bit per enum tmo_proto */
     struct tmo_keepalive keepalive;

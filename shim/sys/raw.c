@@ -59,6 +59,14 @@ int tmo_raw_wait(int fd, short events, int64_t ns)
     return r;
 }
 
+int tmo_raw_wait_through(int fd, short events, int64_t ns)
+{
+    struct pollfd p = {fd, events, 0};
+    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    long r = TMO_RAW5(SYS_ppoll, &p, 1, ns < 0 ? NULL : &t, 0, 0);
+    return r < 0 ? (int)r : p.revents;
+}
+
 void *tmo_raw_map(size_t size)
 {
     int kept = errno;

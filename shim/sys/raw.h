@@ -88,4 +88,7 @@ int tmo_raw_peek(int fd, short events);
  * over, or -errno (-EINTR: a handler ran). */
 int tmo_raw_wait(int fd, short events, int64_t ns);
 
+/* The same, without being a point of cancellation. */
+int tmo_raw_wait_through(int fd, short events, int64_t ns);
+
 #endif

@@ -50,7 +50,8 @@ enum {
     TMO_SLOT_ENDING = 1 << 21,    /* a look found it overdue; of several threads one sees to that */
     TMO_SLOT_CAME_SHORT = 1 << 20,  /* a send did: by the limit or by a signal, nobody can tell */
     TMO_SLOT_LOWAT = 1 << 22,       /* its SO_RCVLOWAT is above 1 */
-    TMO_SLOT_OWN_OPTIONS = 1 << 25, /* the program set socket options: own.h says which */
+    TMO_SLOT_NOTED = 31 << 23,      /* limits whose passing is on record: tmo_limit_noted() */
+    TMO_SLOT_OWN_OPTIONS = 1 << 28, /* the program set socket options: own.h says which */
 };
 
 struct tmo_slot {
@@ -82,8 +83,11 @@ struct tmo_slot {
     uint16_t refs;      /* descriptors of this process that lead here */
     uint8_t proto : 3, dir : 2, family : 2;
     uint8_t timeouts; /* limits of ours that expired; stays at 255 */
-    uint8_t spins;    /* calls answered without the kernel since the end */
-    uint8_t pending;  /* errno kept for the program's next call; 0 = none */
+    union {
+        uint8_t spins; /* calls answered without the kernel since the end */
+        uint8_t moved; /* action = report: what had moved at the last record, see deadline.h */
+    };
+    uint8_t pending; /* errno kept for the program's next call; 0 = none */
     uint32_t flags;
 };
 

@@ -10,6 +10,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/note.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -77,8 +78,10 @@ static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
 /* On an MPTCP listener SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured): it
  * is waited for by poll. Another process may take the connection first; then accept waits, and
  * with an accept queue that is empty again the limit is missed once. Returns 0 or -errno. */
-static int wait_for_mptcp(int fd, struct tmo_slot *slot)
+static int wait_before(int fd, struct tmo_slot *slot, const char *call)
 {
+    if (tmo_plan_of(slot)->reports)
+        return tmo_note_wait(fd, slot, TMO_RECV, call, tmo_raw_wait);
     int64_t limit_ns = tmo_plan_of(slot)->accept_ns;
     if (slot->proto != TMO_MPTCP || (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) == 0 ||
         tmo_raw_is_nonblocking(fd) != 0)
@@ -97,7 +100,7 @@ static int wait_for_mptcp(int fd, struct tmo_slot *slot)
             .limit = "accept",
             .limit_ns = limit_ns,
             .waited_ns = limit_ns,
-            .call = "accept",
+            .call = call,
             .kernel_error = EAGAIN,
         });
     }
@@ -152,7 +155,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
         return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
     sample_queue(fd, slot);
-    int r = wait_for_mptcp(fd, slot);
+    int r = wait_before(fd, slot, kind->name);
     if (r < 0) {
         errno = -r;
         return -1;
@@ -172,6 +175,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
         r = accept_judged(slot, kind, fd, addr, len, flags);
     if (r < 0)
         return r;
+    tmo_note_went_well(slot, TMO_RECV);
     if (asks && tmo_wants_peers())
         peer_len = peer_of(r, addr, &peer);
     tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);

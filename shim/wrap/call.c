@@ -12,6 +12,7 @@
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/note.h"
 #include "shim/wrap/watch.h"
 
 #include <poll.h>
@@ -171,12 +172,21 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
-/* Whether idle and total watch over CALL while it waits. Of SO_RCVLOWAT only the kernel knows; nor
+/* Whether the limit of CALL is only to be recorded, so that the time is kept here. */
+static bool is_noted_here(const struct tmo_call *call, const struct tmo_slot *slot)
+{
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    return plan->reports && plan->wait_ns[call->kind->way] != 0;
+}
+
+/* Whether we watch over CALL while it waits. Of SO_RCVLOWAT only the kernel knows; nor
  * one for more than a call moves, of which read(2) and recv(2) think differently. */
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
     unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);
-    return tmo_rest_has_deadlines(slot) && call->len <= TMO_MOST_BYTES &&
+    return (tmo_rest_has_deadlines(slot) ||
+            (is_noted_here(call, slot) && tmo_proto_is_tcp(slot->proto))) &&
+           call->len <= TMO_MOST_BYTES &&
            (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | free_of)) == TMO_SLOT_CONNECTED &&
            (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
            (call->flags & (MSG_PEEK | MSG_WAITALL)) != (MSG_PEEK | MSG_WAITALL) && !call->waits;
@@ -239,7 +249,7 @@ static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
             return n;
         int64_t app_us = tmo_apply_read_timeo(call->fd, way);
         w.app_ns = app_us > 0 ? now_ns + app_us * 1000 : 0;
-        w.limit_ns = app_us > 0 ? 0 : w.limit_ns;
+        w.limit_ns = app_us > 0 && !tmo_plan_of(slot)->reports ? 0 : w.limit_ns;
     }
     w.done = n > 0 ? (size_t)n : 0;
     tmo_rest_since(&w, now_ns, silent_ns);
@@ -278,11 +288,15 @@ ssize_t tmo_call_slow(struct tmo_call *call)
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
     uint16_t generation = slot->generation;
     bool owned = !ended && (is_owned(call, slot) || is_careful(call, slot));
-    ssize_t n = owned   ? make_owned(call, slot)
-                : ended ? tmo_rest_drain(call, slot)
-                        : call->kind->make(call, 0, 0);
+    int before = !owned && !ended && is_noted_here(call, slot) ? tmo_note_before(call, slot) : 0;
+    ssize_t n = before != 0 ? before
+                : owned     ? make_owned(call, slot)
+                : ended     ? tmo_rest_drain(call, slot)
+                            : call->kind->make(call, 0, 0);
     tmo_call_measure(call, n);
     tmo_made_sent(call, slot, n);
+    if (n > 0)
+        tmo_note_went_well(slot, call->kind->way);
     if (n > 0 && !tmo_proto_is_tcp(slot->proto) && call->kind->way == TMO_RECV)
         tmo_watch_moved(call->fd, slot);
     if (tmo_track_slot(call->fd) != slot || slot->generation != generation) {

@@ -50,8 +50,9 @@ struct tmo_call {
     void *offset, *other_offset;
     bool wide_offset; /* sendfile: `offset` is of 64 bits */
     bool waits; /* it is made as it is: it knows no MSG_DONTWAIT, or would be another under it */
-    bool late;  /* how much it asks for is read when the kernel has read it, too */
-    bool pipe;  /* the other descriptor can be the reason as well */
+    bool uncancelled; /* libc does not make a point of cancellation of it */
+    bool late;        /* how much it asks for is read when the kernel has read it, too */
+    bool pipe;        /* the other descriptor can be the reason as well */
     unsigned splice_flags;
     int accept_flags;
 };
@@ -161,8 +162,9 @@ int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const 
 void tmo_state_rehot(int fd, const struct tmo_slot *slot);
 
 /* A limit expired on FD. Does what `action` says, writes the records, counts; may not return
- * (exit, abort). DONE: bytes of the call that went through before. Returns the errno (> 0) that the
- * program gets if none did; KERNEL_ERROR is what the kernel gave. */
+ * (exit, abort). Under `report` that is the record alone, see note.h. DONE: bytes of the call that
+ * went through before. Returns the errno (> 0) that the program gets if none did; KERNEL_ERROR is
+ * what the kernel gave. */
 struct tmo_expiry {
     int fd;
     struct tmo_slot *slot;

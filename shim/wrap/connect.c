@@ -12,6 +12,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/note.h"
 #include "shim/wrap/rules.h"
 #include "shim/wrap/sockopts.h"
 #include "shim/wrap/watch.h"
@@ -82,7 +83,7 @@ static void start_afresh(const struct attempt *a)
     tmo_slot_lower(slot, TMO_SLOT_ENDED | TMO_SLOT_DRAIN | TMO_SLOT_STUBBORN | TMO_SLOT_CUT_RECV |
                              TMO_SLOT_CUT_SEND | TMO_SLOT_RECORDED | TMO_SLOT_EXPIRED |
                              TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING |
-                             TMO_SLOT_ENDING);
+                             TMO_SLOT_ENDING | TMO_SLOT_NOTED);
     slot->pending = 0;
     slot->connect_us = 0;
     slot->timeouts = 0;
@@ -142,6 +143,16 @@ static int wait_on(const struct attempt *a)
     }
 }
 
+/* The limit has passed after TOOK_NS, which is only to be recorded: the attempt goes on, and how it
+ * ends is the kernel's to say. Returns 0 or the errno. */
+static int carry_on(const struct attempt *a, int64_t took_ns)
+{
+    tmo_apply_wait(a->fd, a->slot, tmo_plan_of(a->slot), TMO_SEND, true);
+    tmo_note_now(a->fd, a->slot, TMO_LIMIT_CONNECT, took_ns, "connect");
+    int error = tmo_real.connect(a->fd, a->addr, a->len) == 0 ? 0 : errno;
+    return error == EISCONN ? 0 : error;
+}
+
 /* Whether ERROR is what the kernel says when SO_SNDTIMEO goes off. AF_UNIX says EAGAIN also for a
  * full backlog at once, on a non-blocking socket (unix(7)). */
 static bool is_expiry(const struct attempt *a, int error, int64_t took_ns)
@@ -164,7 +175,10 @@ static int finish(const struct attempt *a, int error)
         tmo_judge_may_restart())
         error = wait_on(a);
     int64_t took_ns = a->start_ns != 0 ? tmo_clock_ns() - a->start_ns : a->limit_ns;
-    if (is_expiry(a, error, took_ns)) {
+    if (is_expiry(a, error, took_ns) && tmo_plan_of(slot)->reports) {
+        error = carry_on(a, took_ns);
+        took_ns = tmo_clock_ns() - a->start_ns;
+    } else if (is_expiry(a, error, took_ns)) {
         tmo_apply_wait(a->fd, slot, tmo_plan_of(slot), TMO_SEND, true);
         error = attempt_expired(a, took_ns);
         record_connect(a, error, took_ns);
@@ -214,6 +228,10 @@ static void set_connect_timeo(struct attempt *a)
     bool ours;
     int64_t us =
         tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(a->slot, TMO_SEND), &ours);
+    if (ours && plan->reports && tmo_slot_has_app(a->slot, TMO_SEND)) {
+        ours = false; /* the program's own time stands */
+        us = tmo_slot_app_us(a->slot, TMO_SEND);
+    }
     if (ours && (flags & TMO_SLOT_NONBLOCK) == 0) {
         if (tmo_apply_timeo(a->fd, TMO_SEND, us) == 0) {
             a->limit_ns = plan->connect_ns;
@@ -333,7 +351,7 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
     bool ours;
     int64_t us = tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(slot, TMO_SEND), &ours);
-    if (ours && blocking && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0) {
+    if (ours && blocking && !plan->reports && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0) {
         a.limit_ns = plan->connect_ns;
         a.send_us = us;
     }
@@ -355,6 +373,8 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
     bool expired = a.limit_ns != 0 && took_ns >= a.limit_ns && (n == -EINPROGRESS || n > 0) &&
                    is_syn_sent(call->fd);
     tmo_slot_lower(slot, TMO_SLOT_FASTOPEN);
+    if (plan->reports && ours && blocking && took_ns >= plan->connect_ns)
+        tmo_note_now(call->fd, slot, TMO_LIMIT_CONNECT, took_ns, call->kind->name);
     if (!expired) {
         if (n > 0)
             slot->connect_us = (uint32_t)(took_ns / 1000) + 1;

@@ -110,10 +110,12 @@ static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot 
 {
     const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned from = tmo_slot_flags(listener);
-    bool any = plan->accept_ns != 0 || plan->wait_us[TMO_RECV] != 0 || plan->wait_us[TMO_SEND] != 0;
+    bool any = plan->accept_us != 0 || plan->wait_us[TMO_RECV] != 0 ||
+               plan->wait_us[TMO_SEND] != 0 ||
+               (from & (TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND)) != 0;
     unsigned timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, any);
     if ((from & TMO_SLOT_TIMED_SEND) != 0 && (from & TMO_SLOT_SHARED) == 0 &&
-        slot->proto == TMO_TCP)
+        slot->proto == TMO_TCP && slot->plan == listener->plan)
         timed |= TMO_SLOT_TIMED_SEND;
     else
         timed |= tmo_apply_timed(fd, slot, plan, TMO_SEND, any);
@@ -277,9 +279,12 @@ static int get_int(int fd, int name)
  * the process that had it before, are none. */
 static void read_app_timeo(int fd, struct tmo_slot *slot)
 {
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    if (plan->mode == TMO_MODE_FORCE && !plan->reports)
+        return; /* they count for nothing */
     for (int way = TMO_RECV; way <= TMO_SEND; way++) {
         int64_t us = tmo_apply_read_timeo(fd, (enum tmo_way)way);
-        int64_t ours_us = tmo_plan_of(slot)->wait_us[way];
+        int64_t ours_us = plan->wait_us[way];
         if (us > 0 && (us < ours_us || us > ours_us + 20000))
             tmo_slot_set_app_us(slot, (unsigned)way, us);
     }
@@ -303,8 +308,7 @@ void tmo_made_adopt(int fd, bool inherited)
         slot->flags |= TMO_SLOT_NONBLOCK;
     bool stream = tmo_proto_is_connected(slot->proto);
     if (get_int(fd, SO_ACCEPTCONN) != 0) {
-        if (tmo_plan_of(slot)->mode != TMO_MODE_FORCE)
-            read_app_timeo(fd, slot);
+        read_app_timeo(fd, slot);
         tmo_made_listener(fd, slot);
     } else if (!stream || TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {
         if (stream)
@@ -317,15 +321,14 @@ void tmo_made_adopt(int fd, bool inherited)
         if (peer.ss_family != AF_UNSPEC)
             tmo_rules_peer(fd, slot, slot->dir == TMO_DIR_IN ? TMO_FROM : TMO_TO, NULL);
         const struct tmo_plan *plan = tmo_plan_of(slot);
-        if (plan->deadlines && get_int(fd, SO_RCVLOWAT) > 1)
+        if ((plan->deadlines || plan->reports) && get_int(fd, SO_RCVLOWAT) > 1)
             slot->flags |= TMO_SLOT_LOWAT;
-        if (plan->mode != TMO_MODE_FORCE)
-            read_app_timeo(fd, slot);
+        read_app_timeo(fd, slot);
         tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
         tmo_apply_wait(fd, slot, plan, TMO_SEND, false);
         tmo_apply_linger(fd, plan);
         tmo_watch_begin(fd, slot);
-    } else if (tmo_plan_of(slot)->mode != TMO_MODE_FORCE) {
+    } else {
         read_app_timeo(fd, slot);
     }
     tmo_sockopts_made(fd, slot, false);

@@ -6,6 +6,7 @@
 #include "shim/policy/judge.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
+#include "shim/wrap/note.h"
 #include "shim/wrap/watch.h"
 
 #include <poll.h>
@@ -106,6 +107,26 @@ ssize_t tmo_rest_ended(const struct tmo_call *call, struct tmo_slot *slot)
     return drains ? tmo_rest_drain(call, slot) : -tmo_state_error(slot);
 }
 
+/* Where the limit is only to be recorded, that is done, and the wait goes on without it. Returns
+ * whether it is so. */
+static bool note(struct tmo_rest *w, int64_t now_ns)
+{
+    const struct tmo_call *call = w->call;
+    if (!tmo_plan_of(w->slot)->reports)
+        return false;
+    tmo_note_now(call->fd, w->slot, call->kind->way == TMO_RECV ? TMO_LIMIT_RECV : TMO_LIMIT_SEND,
+                 now_ns - w->start_ns, call->kind->name);
+    w->deadline_ns = INT64_MAX;
+    return true;
+}
+
+/* Whether nothing is to be looked at any more in the wait for W, which is left to the kernel then:
+ * that sees to signals better. */
+static bool is_whole(const struct tmo_rest *w)
+{
+    return w->done == 0 && !w->call->counts && w->app_ns == 0 && !w->owns;
+}
+
 ssize_t tmo_rest_go_on(struct tmo_rest *w)
 {
     const struct tmo_call *call = w->call;
@@ -139,7 +160,11 @@ ssize_t tmo_rest_go_on(struct tmo_rest *w)
                 tmo_rest_since(w, now_ns, silent_ns); /* slow, but it moves */
                 continue;
             }
-            return tmo_rest_expire(w, now_ns - w->start_ns);
+            if (!note(w, now_ns))
+                return tmo_rest_expire(w, now_ns - w->start_ns);
+            if (is_whole(w))
+                return call->kind->make(call, 0, 0);
+            continue;
         }
         if (w->done > 0 && tmo_judge_failed(call->fd, r, call->kind->way))
             return (ssize_t)w->done; /* the error stays where pollers see it */
@@ -153,7 +178,7 @@ ssize_t tmo_rest_go_on(struct tmo_rest *w)
             continue;
         if (n == -EAGAIN) {
             now_ns = tmo_clock_ns();
-            if (now_ns >= w->deadline_ns)
+            if (now_ns >= w->deadline_ns && !note(w, now_ns))
                 return tmo_rest_expire(w, now_ns - w->start_ns);
             pause_for(w);
             if (!is_same(w))

@@ -5,6 +5,7 @@
 #include "shim/wrap/call.h"
 #include "shim/sys/raw.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/note.h"
 
 #include <poll.h>
 
@@ -287,12 +288,37 @@ static bool is_at_end(const struct tmo_call *call)
     return r <= 0;
 }
 
+/* Where a silence is only to be recorded it must not be waited for within the call: in parts of
+ * what there is room for. */
+static ssize_t sendfile_in_parts(struct tmo_call *call, const struct tmo_slot *slot)
+{
+    size_t wanted = call->wanted, done = 0;
+    int e = errno;
+    ssize_t n;
+    do {
+        size_t room = tmo_note_room(call->fd, slot), least = 4096;
+        room = room > least ? room : least;
+        call->wanted = wanted - done < room ? wanted - done : room;
+        n = tmo_call_slow(call);
+        done += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && (size_t)n == call->wanted && done < wanted);
+    if (done == 0)
+        return n;
+    errno = e;
+    return (ssize_t)done;
+}
+
 /* A short count is ordinary at the end of the file: only where the socket takes no more it was the
  * limit. */
 static ssize_t sendfile_any(struct tmo_call *call)
 {
     size_t wanted = call->wanted;
     call->counts = false;
+    const struct tmo_slot *slot =
+        tmo_hot(call->fd) == TMO_HOT_SLOW ? tmo_state_slot(call->fd) : NULL;
+    if (slot != NULL && tmo_plan_of(slot)->reports && tmo_proto_is_tcp(slot->proto) &&
+        wanted <= TMO_MOST_BYTES) /* more is refused, or cut, by the kernel */
+        return sendfile_in_parts(call, slot);
     ssize_t n = tmo_call_slow(call);
     if (!tmo_is_short(n, wanted) || tmo_hot(call->fd) < TMO_HOT_CHECK ||
         tmo_raw_peek(call->fd, POLLOUT) != 0 || is_at_end(call))
@@ -307,6 +333,7 @@ static ssize_t sendfile_ours(const struct tmo_kind *kind, int out, int in, void 
     struct tmo_call call = tmo_call_of(kind, out, 0);
     call.other_fd = in;
     call.waits = true;
+    call.uncancelled = true;
     call.offset = offset;
     call.wide_offset = wide;
     call.wanted = count;

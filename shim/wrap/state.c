@@ -20,6 +20,13 @@
     (TMO_SLOT_ENDED | TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND | TMO_SLOT_EXPIRED |                   \
      TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN | TMO_SLOT_CAME_SHORT)
 
+/* Whether the time of blocking calls on SLOT is kept by us and not by the kernel: note.h. */
+static bool is_noted_here(const struct tmo_slot *slot)
+{
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    return plan->reports && (plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0);
+}
+
 void tmo_state_rehot(int fd, const struct tmo_slot *slot)
 {
     unsigned flags = tmo_slot_flags(slot);
@@ -35,6 +42,8 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
         hot = TMO_HOT_SLOW; /* the kernel does not tell when it last took data: tmo_watch_moved() */
     else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_plan_of(slot)->deadlines)
         hot = TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
+    else if ((flags & TMO_SLOT_NONBLOCK) == 0 && is_noted_here(slot))
+        hot = TMO_HOT_SLOW;
     else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
         hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
     tmo_track_set_hot(fd, slot, hot);
@@ -86,7 +95,7 @@ int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way)
 
 static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo *info)
 {
-    static const char *const actions[] = {"error", "reset", "exit", "abort"};
+    static const char *const actions[] = {"error", "reset", "exit", "abort", "report"};
     struct tmo_event event;
     if (!tmo_wants(TMO_EVENT_TIMEOUT))
         return;
@@ -151,6 +160,8 @@ int tmo_state_expire(const struct tmo_expiry *e)
     if (tmo_wants(TMO_EVENT_TIMEOUT))
         (void)tmo_tcpinfo_get(e->fd, &info);
     record_timeout(e, &info);
+    if (plan->reports)
+        return 0;
     if (action == TMO_ACTION_EXIT)
         tmo_last_exit(124);
     if (action == TMO_ACTION_ABORT) {

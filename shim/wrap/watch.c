@@ -7,6 +7,7 @@
 #include "shim/sys/raw.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/epollset.h"
+#include "shim/wrap/note.h"
 
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -36,6 +37,12 @@ static bool has_queued(int fd)
     return TMO_RAW3(SYS_ioctl, fd, FIONREAD, &queued) == 0 && queued > 0;
 }
 
+/* Whether there is something to be read. Where nothing is ended one call does for all. */
+static bool has_come(int fd, const struct tmo_slot *slot)
+{
+    return tmo_plan_of(slot)->reports ? tmo_raw_peek(fd, POLLIN) != 0 : has_queued(fd);
+}
+
 /* Whether it is for this thread to end what SLOT describes. */
 static bool claim(struct tmo_slot *slot)
 {
@@ -43,9 +50,15 @@ static bool claim(struct tmo_slot *slot)
     return (before & (TMO_SLOT_ENDING | TMO_SLOT_ENDED)) == 0;
 }
 
-static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *passed,
+static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *passed, uint8_t moved,
                    const char *call)
 {
+    int64_t waited_ns = passed->waited_ms * TMO_NS_PER_MS;
+    if (tmo_plan_of(slot)->reports) {
+        tmo_slot_lower(slot, TMO_SLOT_INHERITED | TMO_SLOT_STALLED);
+        tmo_note(fd, slot, passed->limit, moved, waited_ns, call);
+        return;
+    }
     if (!claim(slot))
         return;
     tmo_slot_lower(slot, TMO_SLOT_INHERITED | TMO_SLOT_STALLED);
@@ -54,7 +67,7 @@ static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *pas
         .slot = slot,
         .limit = tmo_limit_name(passed->limit),
         .limit_ns = tmo_limit_ns(tmo_plan_of(slot), passed->limit),
-        .waited_ns = passed->waited_ms * TMO_NS_PER_MS,
+        .waited_ns = waited_ns,
         .call = call,
         .kernel_error = EAGAIN,
         .end = true,
@@ -81,7 +94,11 @@ static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quie
     int64_t age = age_ns(slot);
     int64_t left_ns = tmo_plan_of(slot)->connect_ns - age;
     *ret_left_ms = tmo_ns_to_ms(left_ns > 0 ? left_ns : 0);
-    if (left_ns <= 0) {
+    if (left_ns <= 0 && tmo_plan_of(slot)->reports) {
+        *ret_left_ms = tmo_ns_to_ms(tmo_plan_of(slot)->connect_ns);
+        tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+        tmo_note(fd, slot, TMO_LIMIT_CONNECT, q->moved, age, call);
+    } else if (left_ns <= 0) {
         *ret_left_ms = NEVER_MS;
         if (!claim(slot))
             return true;
@@ -104,6 +121,31 @@ static int64_t shortest_ms(const struct tmo_slot *slot, unsigned waits)
     return shortest_ns != 0 ? tmo_ns_to_ms(shortest_ns) : NEVER_MS;
 }
 
+/* The limit that is met first, but for those that are on record. */
+static struct tmo_deadline first_of(const struct tmo_slot *slot, const struct tmo_quiet *q,
+                                    unsigned waits, int64_t waited_ms)
+{
+    return tmo_deadline_of(q, tmo_plan_of(slot), waits | (tmo_slot_flags(slot) & TMO_SLOT_NOTED),
+                           waited_ms, age_ns(slot) / TMO_NS_PER_MS);
+}
+
+/* The ms until the next look where NEXT is what is met first. */
+static int64_t until(const struct tmo_slot *slot, const struct tmo_deadline *next, unsigned waits)
+{
+    int64_t least_ms = shortest_ms(slot, waits); /* what begins to wait right now meets it then */
+    unsigned flags = tmo_slot_flags(slot);
+    if (next->limit != TMO_LIMIT_NONE && next->left_ms < least_ms)
+        least_ms = next->left_ms > 0 ? next->left_ms : 1;
+    for (int limit = TMO_LIMIT_CONNECT; limit <= TMO_LIMIT_TOTAL; limit++) {
+        int64_t ms = tmo_ns_to_ms(tmo_limit_ns(tmo_plan_of(slot), (enum tmo_limit)limit));
+        bool asked = (limit != TMO_LIMIT_RECV || (waits & WAITS_RECV) != 0) &&
+                     (limit != TMO_LIMIT_SEND || (waits & WAITS_SEND) != 0);
+        if (asked && (flags & tmo_limit_noted((enum tmo_limit)limit)) != 0 && ms < least_ms)
+            least_ms = ms; /* whether something has moved since */
+    }
+    return least_ms;
+}
+
 /* Looks at the connection FD: ends it if a limit has passed. WAITS and WAITED_MS are as for
  * tmo_deadline_of(). Returns the ms until the next look; NEVER_MS: there is nothing to wait for. */
 static int64_t look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waited_ms,
@@ -116,24 +158,25 @@ static int64_t look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waite
     if ((flags & (TMO_SLOT_ENDED | TMO_SLOT_CONNECTED)) != TMO_SLOT_CONNECTED ||
         slot->dir == TMO_DIR_LISTEN || tmo_quiet_get(fd, &q) < 0 || !is_still(fd, slot, generation))
         return NEVER_MS;
+    tmo_note_moved(slot, q.moved);
     if ((flags & TMO_SLOT_CONNECTING) != 0 && look_connecting(fd, slot, &q, call, &left_ms))
         return left_ms;
-    struct tmo_deadline next =
-        tmo_deadline_of(&q, tmo_plan_of(slot), waits, waited_ms, age_ns(slot) / TMO_NS_PER_MS);
-    int64_t again_ms = shortest_ms(slot, waits); /* what begins to wait right now meets it then */
+    struct tmo_deadline next = first_of(slot, &q, waits, waited_ms);
     if (next.limit == TMO_LIMIT_NONE || next.left_ms > 0) {
         tmo_slot_lower(slot, TMO_SLOT_STALLED);
-        left_ms = next.limit != TMO_LIMIT_NONE ? next.left_ms : NEVER_MS;
-        return left_ms < again_ms ? left_ms : again_ms;
+        return until(slot, &next, waits);
     }
-    if (next.limit == TMO_LIMIT_RECV && has_queued(fd)) /* in that very moment: the data win */
+    if (next.limit == TMO_LIMIT_RECV && has_come(fd, slot)) /* in that very moment: the data win */
         return tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[TMO_RECV]);
     if (next.limit == TMO_LIMIT_SEND && (flags & TMO_SLOT_STALLED) == 0) {
         tmo_slot_raise(slot, TMO_SLOT_STALLED);
         return confirm_ms(tmo_plan_of(slot));
     }
-    expire(fd, slot, &next, call);
-    return NEVER_MS;
+    expire(fd, slot, &next, q.moved, call);
+    if (!tmo_plan_of(slot)->reports)
+        return NEVER_MS;
+    next = first_of(slot, &q, waits, waited_ms);
+    return until(slot, &next, waits);
 }
 
 /* The time LEFT_MS from NOW, for the cell; 0 if that is never. */
@@ -222,7 +265,9 @@ static int64_t look_untold(int fd, struct tmo_slot *slot, const char *call, bool
     passed.waited_ms = tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[TMO_RECV]);
     if (tmo_raw_peek(fd, POLLIN) != 0)
         return passed.waited_ms;
-    expire(fd, slot, &passed, call);
+    expire(fd, slot, &passed, 0, call);
+    if (tmo_plan_of(slot)->reports)
+        return passed.waited_ms;
     if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) == 0) { /* a datagram socket has no end */
         slot->pending =
             (uint8_t)(tmo_plan_of(slot)->error != 0 ? tmo_plan_of(slot)->error : EAGAIN);
@@ -284,7 +329,7 @@ uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, co
             tmo_due_put(fd, slot, due);
         }
         /* Another thread, which comes and goes, may have put it off: this one has stayed. */
-        if (tmo_due_between(start, now) >= limit_ms)
+        if (tmo_due_between(start, now) >= limit_ms && (flags & TMO_SLOT_NOTED) == 0)
             due = now;
     }
     if (!tmo_due_has_come(due, now))

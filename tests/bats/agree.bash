@@ -28,6 +28,34 @@ agree() {
     grep -q '"event":"start"' with_limits/log || fail "the library was not there"
 }
 
+# Limits that every case is longer than, and that are only recorded.
+ALWAYS_HIT=(SOCKTMO_TIMEOUT=4ms SOCKTMO_ACCEPT=4ms SOCKTMO_PROTO=all SOCKTMO_EVENTS=all
+    SOCKTMO_ACTION=report)
+
+# agree_reports PROGRAM CASE…: of each case the same is said bare, with limits on calls that are
+# only recorded, and with idle and total beside them.
+agree_reports() {
+    local so
+
+    AGREE_PROGRAM=$1
+    for AGREE_CASE in "${@:2}"; do
+        mkdir "$AGREE_CASE"
+        pushd "$AGREE_CASE" >/dev/null || return
+        side_by_side agree_so without_library reported reported_all
+        for so in reported reported_all; do
+            diff without_library/said "$so/said" >differs ||
+                fail "$AGREE_CASE says otherwise $so: $(head -n 20 differs)"
+            grep -q '"event":"start"' "$so/log" || fail "the library was not there"
+            ! grep -E '"action":"(error|reset|exit|abort)"|"reason":"timeout"' "$so/log" ||
+                fail "$AGREE_CASE: something was ended"
+        done
+        [[ $(tail -n 1 without_library/said) == "$AGREE_CASE: ok" ]] || fail "$AGREE_CASE was not done"
+        grep -hs '"event":"timeout"' reported*/log >>../hit || true
+        popd >/dev/null || return
+    done
+    [[ -s hit ]] || fail "no limit was hit"
+}
+
 # agree_so HOW: in a folder of its own.
 agree_so() {
     local program=$TMO_BUILD/guest/$AGREE_PROGRAM
@@ -39,6 +67,11 @@ agree_so() {
     with_limits)
         printf %s "$NEVER_HIT_CONF" >conf
         under "${NEVER_HIT[@]}" SOCKTMO_CONFIG="$PWD/conf" SOCKTMO_LOG="$PWD/log" "${AGREE_MORE[@]}" -- "$program" "$AGREE_CASE"
+        ;;
+    reported) under "${ALWAYS_HIT[@]}" SOCKTMO_LOG="$PWD/log" -- "$program" "$AGREE_CASE" ;;
+    reported_all)
+        under "${ALWAYS_HIT[@]}" SOCKTMO_IDLE=60ms SOCKTMO_TOTAL=100ms SOCKTMO_LOG="$PWD/log" -- \
+            "$program" "$AGREE_CASE"
         ;;
     esac
     [[ $status -eq 0 ]] || fail "$AGREE_CASE $1: status $status"

@@ -234,13 +234,35 @@ static void check_deadlines(void)
     check_deadline("idle is the first", &all, silent, IN | OUT, 9999, 3000, TMO_LIMIT_IDLE, 900);
     check_deadline("total is the first", &all, silent, IN | OUT, 9999, 8900, TMO_LIMIT_TOTAL, 100);
     check_deadline("total is passed", &all, silent, 0, 0, 9001, TMO_LIMIT_TOTAL, -1);
+    check_deadline("what is on record is left out", &all, silent,
+                   IN | OUT | tmo_limit_noted(TMO_LIMIT_IDLE), 9999, 3000, TMO_LIMIT_SEND, 1400);
+    check_deadline("the only one is", &recv, silent, IN | tmo_limit_noted(TMO_LIMIT_RECV), 9999,
+                   9999, TMO_LIMIT_NONE, 0);
     check_deadline("in the handshake only connect counts", &all, connecting, IN | OUT, 9999, 300,
                    TMO_LIMIT_CONNECT, 200);
+}
+
+/* Each byte that comes makes another one of `moved`, mostly; time does not. */
+static void check_moved(void)
+{
+    struct given given = {.state = TCP_ESTABLISHED, .sent_ms = 9, .bytes_received = 1};
+    uint8_t before = read_of(given, 152).moved;
+    int same = 0;
+    given.sent_ms = 900;
+    CHECK_EQ(read_of(given, 152).moved, before);
+    for (unsigned bytes = 2; bytes <= 1001; bytes++) {
+        given.bytes_received = bytes;
+        same += read_of(given, 152).moved == before;
+    }
+    CHECK_EQ(same < 20, 1);
+    given.bytes_received = 257;
+    CHECK_EQ(read_of(given, 152).moved != before, 1);
 }
 
 int main(void)
 {
     check_reading();
+    check_moved();
     check_deadlines();
     CHECK_TEXT(tmo_limit_name(TMO_LIMIT_IDLE), "idle");
     CHECK_TEXT(tmo_limit_name(TMO_LIMIT_CONNECT), "connect");

@@ -22,6 +22,7 @@ static const struct {
     {TMO_SET_ERRNO, "ehostunreach", "EHOSTUNREACH"},
     {TMO_SET_ERRNO, "EWOULDBLOCK", "EAGAIN"},
     {TMO_SET_ACTION, "ABORT", "abort"},
+    {TMO_SET_ACTION, "report", "report"},
     {TMO_SET_PROTO, "tcp", "tcp"},
     {TMO_SET_PROTO, "unix,tcp", "tcp,unix"},
     {TMO_SET_PROTO, " udp , tcp ", "tcp,udp"},
