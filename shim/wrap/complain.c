@@ -11,9 +11,10 @@ extern char **environ;
 
 TMO_SPARSE TMO_HIDDEN struct tmo_sink tmo_complaints;
 
-/* A line of at most so many bytes. Not on the stack, which may be small. */
+/* A line, at most so many bytes. Not on the stack, which may be small. */
+#define COMPLAINT_TEXT 1024
 struct complaint {
-    char text[1024];
+    char *text;
     size_t len;
 };
 
@@ -22,7 +23,7 @@ struct complaint {
 static void add(struct complaint *c, const char *piece)
 {
     static const char hex[] = "0123456789abcdef";
-    for (const char *p = piece; *p != '\0' && c->len < sizeof(c->text) - 8; p++) {
+    for (const char *p = piece; *p != '\0' && c->len < COMPLAINT_TEXT - 8; p++) {
         unsigned char byte = (unsigned char)*p;
         if (byte >= 0x20 && byte != 0x7f && byte != '\\') {
             c->text[c->len++] = *p;
@@ -49,8 +50,10 @@ void tmo_complain_start(void)
 /* On stderr as one line. */
 static void tell_stderr(const struct tmo_problem *problem)
 {
-    struct complaint c;
-    c.len = 0;
+    int line = tmo_emit_hold();
+    if (line < 0)
+        return;
+    struct complaint c = {.text = tmo_emit_lines[line]};
     bool has_value = problem->value[0] != '\0';
     add(&c, "socktmo: ");
     add(&c, problem->where);
@@ -63,6 +66,7 @@ static void tell_stderr(const struct tmo_problem *problem)
     add(&c, problem->what);
     c.text[c.len++] = '\n';
     (void)tmo_sink_write(&tmo_complaints, c.text, c.len);
+    tmo_emit_release(line);
 }
 
 void tmo_complain(void *ctx, const struct tmo_problem *problem)

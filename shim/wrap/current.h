@@ -83,6 +83,13 @@ void tmo_emit_close(int fd, struct tmo_slot *slot, const char *reason);
 /* The same of a socket that was known as NUMBER and can still be asked by FD, a copy of ours. */
 void tmo_emit_close_by(int fd, int number, struct tmo_slot *slot, const char *reason);
 
+/* Buffers for a line each, for whoever has a small stack: the number of one that is held from now
+ * on, or -1; until it is released. */
+#define TMO_EMIT_LINES 16
+extern char tmo_emit_lines[TMO_EMIT_LINES][4096] __attribute__((visibility("hidden")));
+int tmo_emit_hold(void);
+void tmo_emit_release(int line);
+
 /* After fork(2), in the child: the buffers of other threads are free again. */
 void tmo_emit_forked(void);
 

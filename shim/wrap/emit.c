@@ -18,12 +18,12 @@ struct tmo_current tmo_current;
 
 /* A line needs 4 KiB, more than a small signal stack has (MINSIGSTKSZ is 2 KiB): it is put together
  * in one of these, which a thread holds without waiting, or the record counts as lost. */
-#define LINES 16
+#define LINES TMO_EMIT_LINES
 TMO_SPARSE TMO_HIDDEN char tmo_emit_lines[LINES][TMO_RECORD_MAX];
 TMO_SPARSE TMO_HIDDEN char tmo_emit_hosts[LINES][TMO_HOST_MAX + 1];
 static uint32_t lines_held;
 
-static int hold_line(void)
+int tmo_emit_hold(void)
 {
     uint32_t held = __atomic_load_n(&lines_held, __ATOMIC_RELAXED);
     while (held != (1u << LINES) - 1) {
@@ -33,6 +33,11 @@ static int hold_line(void)
             return free_one;
     }
     return -1;
+}
+
+void tmo_emit_release(int line)
+{
+    __atomic_fetch_and(&lines_held, ~(1u << line), __ATOMIC_RELEASE);
 }
 
 void tmo_emit_forked(void)
@@ -50,7 +55,7 @@ void tmo_emit(struct tmo_event *event)
 {
     struct tmo_sink *sink = &tmo_current.sink;
     int e = errno;
-    int line = hold_line();
+    int line = tmo_emit_hold();
     if (line < 0) {
         tmo_sink_give_lost(sink, 1);
         return;
@@ -67,7 +72,7 @@ void tmo_emit(struct tmo_event *event)
         tmo_sink_give_lost(sink, lost);
     if (sink->fd != before)
         tmo_emit_guard_log();
-    __atomic_fetch_and(&lines_held, ~(1u << line), __ATOMIC_RELEASE);
+    tmo_emit_release(line);
     errno = e;
 }
 

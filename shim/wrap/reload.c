@@ -184,6 +184,8 @@ bool tmo_reload_start(char **envp, bool secure)
             (void)put_in_force(rules, &now->cfg, &arena);
         }
     }
+    if (now->wide.options) /* which the kernel may refuse later */
+        tmo_complain_start();
     return tmo_config_active(&now->cfg) || now->rules != NULL || now->watches_file;
 }
 
