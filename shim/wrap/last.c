@@ -8,25 +8,8 @@
 #include "shim/wrap/call.h"
 #include "shim/wrap/fork.h"
 
-#ifdef TMO_COVERAGE
-extern void __gcov_dump(void);
-extern void __gcov_reset(void);
-static void dump_coverage(void) /* libc does, at exit(3) only */
-{
-    if (!tmo_self_borrowed()) {
-        __gcov_dump();
-        __gcov_reset();
-    }
-}
-#else
-static void dump_coverage(void)
-{
-}
-#endif
-
 void tmo_last_records(const char *reason, bool exec)
 {
-    dump_coverage();
     if (!tmo_wants(TMO_EVENT_CLOSE) || tmo_self_borrowed())
         return;
     int e = errno;

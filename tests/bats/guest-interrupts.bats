@@ -37,5 +37,6 @@ load agree
 }
 
 @test "a handler that uses sockets on a stack of 2 KiB beside what the kernel needs" {
+    not_covered "without optimizing the library takes more of it"
     agree interrupts small_stack
 }

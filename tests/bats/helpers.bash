@@ -214,6 +214,11 @@ not_on() {
     [[ ${TMO_FOREIGN-} != "$1" ]] || skip "$2"
 }
 
+# not_covered WHY: skips the test where coverage is counted.
+not_covered() {
+    [[ ${TMO_SAN-} != cov ]] || skip "$1"
+}
+
 # requires CMD [PACKAGE]: skips the test where a program is not installed.
 requires() {
     command -v "$1" >/dev/null || skip "$1 is not installed (Debian package ${2:-$1})"
