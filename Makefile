@@ -28,6 +28,8 @@ FUZZ_S   = 60
 SOAK_S   = 30
 CFLAGS   = -O2 -g
 LDFLAGS  =
+# Of the programs that the tests run, not of the library: `-D_TIME_BITS=64` where it has 32.
+PROGRAM_FLAGS =
 
 BUILD    = build$(if $(SAN),/$(SAN))$(if $(filter-out gcc,$(CC)),/$(notdir $(firstword $(CC))))
 
@@ -102,7 +104,7 @@ endif
 
 # Other flags are another build: the stamp changes, and everything depends on it.
 STAMP    = $(BUILD)/flags
-FLAGS_NOW = $(CC) $(CFLAGS) $(BASE) $(PIC) $(SANFLAGS) $(LDFLAGS)
+FLAGS_NOW = $(CC) $(CFLAGS) $(BASE) $(PIC) $(SANFLAGS) $(LDFLAGS) $(PROGRAM_FLAGS)
 $(STAMP): FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
@@ -161,14 +163,14 @@ $(BUILD)/man/%: man/%.in $(TABLE)
 
 $(BUILD)/tests/%: tests/programs/%.c $(STAMP)
 	@mkdir -p $(@D)
-	$(call say,CC $<)$(CC) $(BASE) $(CFLAGS) -pthread -o $@ $< -ldl
+	$(call say,CC $<)$(CC) $(BASE) $(PROGRAM_FLAGS) $(CFLAGS) -pthread -o $@ $< -ldl
 
 # musl-gcc knows no kernel headers, and musl's own types are not always those of glibc.
 ON_MUSL  = $(if $(findstring musl,$(CC)),-Wno-conversion -Wno-sign-conversion -idirafter \
            /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch))
 $(BUILD)/guest/%: tests/guest/%.c $(STAMP)
 	@mkdir -p $(@D)
-	$(call say,CC $<)$(CC) $(BASE) $(ON_MUSL) $(CFLAGS) -pthread -o $@ $< -ldl
+	$(call say,CC $<)$(CC) $(BASE) $(ON_MUSL) $(PROGRAM_FLAGS) $(CFLAGS) -pthread -o $@ $< -ldl
 
 $(BUILD)/examples/%: examples/%.c $(STAMP)
 	@mkdir -p $(@D)

@@ -37,6 +37,23 @@
 typedef off_t off64_t; /* musl: always 64 bits */
 #endif
 
+/* Where time_t may be 32 bits or 64, as a program is compiled, glibc has two names for what takes
+ * times (features.h, 2.34). The library itself is compiled with 32. */
+#if defined(__GLIBC__) && !defined(__LP64__) && (!defined(__TIMESIZE) || __TIMESIZE == 32)
+#define TMO_TWO_TIMES 1
+struct tmo_timeval64 {
+    int64_t tv_sec, tv_usec;
+};
+struct tmo_timespec64 {
+    int64_t tv_sec;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    int32_t unused, tv_nsec;
+#else
+    int32_t tv_nsec, unused;
+#endif
+};
+#endif
+
 /* vfork(2) and clone(2) may only be passed on by a jump (wrap/vfork.c), which is written per
  * architecture. */
 #if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)

@@ -97,7 +97,11 @@ struct tmo_real tmo_real = {
 
 /* The names stand in the rows themselves, and `absent` is chosen by code: nothing here has to be
  * relocated at the start of each program. */
+#ifdef TMO_TWO_TIMES
+#define NAME_MAX_BYTES 24
+#else
 #define NAME_MAX_BYTES 18
+#endif
 static const struct {
     char name[NAME_MAX_BYTES];
     unsigned short offset;

@@ -45,8 +45,8 @@ struct tmo_call {
     socklen_t *addr_len;
     socklen_t to_len;
     struct mmsghdr *msgs;
-    struct timespec *timeout;
-    int other_fd; /* of sendfile and splice: the descriptor that is no socket */
+    void *timeout; /* of recvmmsg, whatever its time_t */
+    int other_fd;  /* of sendfile and splice: the descriptor that is no socket */
     void *offset, *other_offset;
     bool wide_offset; /* sendfile: `offset` is of 64 bits */
     bool waits; /* it is made as it is: it knows no MSG_DONTWAIT, or would be another under it */

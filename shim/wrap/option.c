@@ -105,6 +105,9 @@ int wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t le
         tmo_state_rehot(fd, slot);
     return r;
 }
+#ifdef TMO_TWO_TIMES
+TMO_ALIAS(__setsockopt64, setsockopt); /* they differ in the number that NAME is */
+#endif
 
 /* --- getsockopt ------------------------------------------------------------------------------ */
 
@@ -145,6 +148,9 @@ int wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     }
     return r;
 }
+#ifdef TMO_TWO_TIMES
+TMO_ALIAS(__getsockopt64, getsockopt);
+#endif
 
 /* --- fcntl, ioctl ---------------------------------------------------------------------------- */
 
@@ -192,6 +198,9 @@ int wrap_fcntl64(int fd, int cmd, long arg)
     return after_fcntl(fd, cmd, arg, tmo_real.fcntl64(fd, cmd, arg));
 }
 #endif
+#ifdef TMO_TWO_TIMES
+TMO_ALIAS(__fcntl_time64, fcntl64);
+#endif
 
 int wrap_ioctl(int fd, unsigned long request, long arg)
 {
@@ -203,6 +212,9 @@ int wrap_ioctl(int fd, unsigned long request, long arg)
         set_nonblocking(fd, slot, *(const int *)arg != 0);
     return r;
 }
+#ifdef TMO_TWO_TIMES
+TMO_ALIAS(__ioctl_time64, ioctl);
+#endif
 
 /* --- shutdown -------------------------------------------------------------------------------- */
 

@@ -193,16 +193,18 @@ static ssize_t make_recvmsg(const struct tmo_call *c, size_t done, int more)
 
 static const struct tmo_kind kind_recvmsg = {"recvmsg", TMO_RECV, make_recvmsg};
 
-static struct tmo_call recvmsg_call(int fd, struct msghdr *msg, int flags)
+static struct tmo_call recvmsg_call(const struct tmo_kind *kind, int fd, struct msghdr *msg,
+                                    int flags)
 {
-    struct tmo_call call = tmo_call_of(&kind_recvmsg, fd, flags);
+    struct tmo_call call = tmo_call_of(kind, fd, flags);
     call.msg = msg;
     return call;
 }
 
-static ssize_t __attribute__((noinline)) recvmsg_slow(int fd, struct msghdr *msg, int flags)
+static ssize_t __attribute__((noinline))
+recvmsg_slow(const struct tmo_kind *kind, int fd, struct msghdr *msg, int flags)
 {
-    struct tmo_call call = recvmsg_call(fd, msg, flags);
+    struct tmo_call call = recvmsg_call(kind, fd, msg, flags);
     call.late = call.counts;
     call.counts = false;
     ssize_t n = tmo_call_slow(&call);
@@ -214,7 +216,7 @@ static ssize_t __attribute__((noinline)) recvmsg_slow(int fd, struct msghdr *msg
 static ssize_t __attribute__((noinline))
 recvmsg_after(int fd, struct msghdr *msg, int flags, ssize_t n)
 {
-    struct tmo_call call = recvmsg_call(fd, msg, flags);
+    struct tmo_call call = recvmsg_call(&kind_recvmsg, fd, msg, flags);
     return tmo_call_after(&call, n);
 }
 
@@ -222,7 +224,7 @@ ssize_t wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     unsigned hot = tmo_hot(fd);
     if (TMO_UNLIKELY(hot == TMO_HOT_SLOW || (hot == TMO_HOT_CHECK && (flags & MSG_WAITALL) != 0)))
-        return recvmsg_slow(fd, msg, flags);
+        return recvmsg_slow(&kind_recvmsg, fd, msg, flags);
     ssize_t n = tmo_real.recvmsg(fd, msg, flags);
     if (n <= 0 && hot == TMO_HOT_CHECK && (n == 0 ? !tmo_is_end(fd) : tmo_may_be_ours(flags)))
         n = recvmsg_after(fd, msg, flags, n);
@@ -232,6 +234,29 @@ ssize_t wrap_recvmsg(int fd, struct msghdr *msg, int flags)
         tmo_made_received(msg);
     return n;
 }
+
+#ifdef TMO_TWO_TIMES
+/* It differs in the time stamps among the ancillary data. */
+static ssize_t make_recvmsg64(const struct tmo_call *c, size_t done, int more)
+{
+    if (done > 0)
+        return make_recvmsg(c, done, more);
+    return tmo_result(
+        tmo_real.__recvmsg64(c->fd, (struct msghdr *)(uintptr_t)c->msg, c->flags | more));
+}
+
+static const struct tmo_kind kind_recvmsg64 = {"recvmsg", TMO_RECV, make_recvmsg64};
+
+ssize_t wrap___recvmsg64(int fd, struct msghdr *msg, int flags)
+{
+    if (tmo_hot(fd) >= TMO_HOT_CHECK)
+        return recvmsg_slow(&kind_recvmsg64, fd, msg, flags);
+    ssize_t n = tmo_real.__recvmsg64(fd, msg, flags);
+    if (n >= 0 && msg->msg_controllen > 0)
+        tmo_made_received(msg);
+    return n;
+}
+#endif
 
 /* --- recvmmsg -------------------------------------------------------------------------------- */
 
@@ -247,9 +272,10 @@ static ssize_t make_recvmmsg(const struct tmo_call *c, size_t done, int more)
 static const struct tmo_kind kind_recvmmsg = {"recvmmsg", TMO_RECV, make_recvmmsg};
 
 static int __attribute__((noinline))
-recvmmsg_slow(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
+recvmmsg_slow(const struct tmo_kind *kind, int fd, struct mmsghdr *msgs, unsigned count, int flags,
+              void *timeout)
 {
-    struct tmo_call call = tmo_call_of(&kind_recvmmsg, fd, flags);
+    struct tmo_call call = tmo_call_of(kind, fd, flags);
     call.msgs = msgs;
     call.len = count;
     call.timeout = timeout;
@@ -258,16 +284,44 @@ recvmmsg_slow(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct ti
     return (int)tmo_call_slow(&call);
 }
 
-int wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
+/* Descriptors may have arrived with the N messages at MSGS. */
+static int received(const struct mmsghdr *msgs, int n)
 {
-    int n = tmo_hot(fd) < TMO_HOT_CHECK ? tmo_real.recvmmsg(fd, msgs, count, flags, timeout)
-                                        : recvmmsg_slow(fd, msgs, count, flags, timeout);
     for (int i = 0; i < n; i++) {
         if (msgs[i].msg_hdr.msg_controllen > 0)
             tmo_made_received(&msgs[i].msg_hdr);
     }
     return n;
 }
+
+int wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
+{
+    int n = tmo_hot(fd) < TMO_HOT_CHECK
+                ? tmo_real.recvmmsg(fd, msgs, count, flags, timeout)
+                : recvmmsg_slow(&kind_recvmmsg, fd, msgs, count, flags, timeout);
+    return received(msgs, n);
+}
+
+#ifdef TMO_TWO_TIMES
+static ssize_t make_recvmmsg64(const struct tmo_call *c, size_t done, int more)
+{
+    (void)done;
+    more &= ~MSG_DONTWAIT;
+    return tmo_result(
+        tmo_real.__recvmmsg64(c->fd, c->msgs, (unsigned)c->len, c->flags | more, c->timeout));
+}
+
+static const struct tmo_kind kind_recvmmsg64 = {"recvmmsg", TMO_RECV, make_recvmmsg64};
+
+int wrap___recvmmsg64(int fd, struct mmsghdr *msgs, unsigned count, int flags,
+                      struct tmo_timespec64 *timeout)
+{
+    int n = tmo_hot(fd) < TMO_HOT_CHECK
+                ? tmo_real.__recvmmsg64(fd, msgs, count, flags, timeout)
+                : recvmmsg_slow(&kind_recvmmsg64, fd, msgs, count, flags, timeout);
+    return received(msgs, n);
+}
+#endif
 
 /* --- fortified forms: libc checks the size of the buffer, and aborts ----------------------------
  */

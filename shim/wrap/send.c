@@ -237,6 +237,9 @@ other:
         return sendmsg_slow(fd, msg, flags);
     return tmo_real.sendmsg(fd, msg, flags);
 }
+#ifdef TMO_TWO_TIMES
+TMO_ALIAS(__sendmsg64, sendmsg);
+#endif
 
 /* --- sendmmsg -------------------------------------------------------------------------------- */
 
@@ -262,6 +265,9 @@ int wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
     call.counts = false; /* its count is of messages */
     return (int)tmo_call_slow(&call);
 }
+#ifdef TMO_TWO_TIMES
+TMO_ALIAS(__sendmmsg64, sendmmsg);
+#endif
 
 /* --- sendfile -------------------------------------------------------------------------------- */
 

@@ -214,6 +214,12 @@ not_on() {
     [[ ${TMO_FOREIGN-} != "$1" ]] || skip "$2"
 }
 
+# not_emulated [WHY]: skips the test under an emulator. Its threads share what the end of a signal's
+# handler restores: where errno is, among others.
+not_emulated() {
+    [[ -z ${TMO_RUN-} ]] || skip "${1:-handlers beside threads are more than the emulator can}"
+}
+
 # not_covered WHY: skips the test where coverage is counted.
 not_covered() {
     [[ ${TMO_SAN-} != cov ]] || skip "$1"

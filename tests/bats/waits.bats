@@ -34,6 +34,7 @@ waits() {
 }
 
 @test "select: the sets, also beyond 1024 descriptors, and what they may not hold" {
+    not_emulated "it knows no more than 1024 descriptors"
     waits select
 }
 
@@ -42,18 +43,22 @@ waits() {
 }
 
 @test "a signal that only the wait lets in interrupts it, whenever it comes" {
+    not_emulated
     waits let_in
 }
 
 @test "a signal that only the wait keeps out is handled when it is over" {
+    not_emulated
     waits kept_out
 }
 
 @test "a handler interrupts a wait, with SA_RESTART and without" {
+    not_emulated
     waits interrupted
 }
 
 @test "a handler that waits itself" {
+    not_emulated
     waits within
 }
 
@@ -66,6 +71,7 @@ waits() {
 }
 
 @test "a thread that is cancelled in a wait, and one that is not" {
+    not_emulated
     not_on musl "there a cancellation that comes interrupts a call by number, too"
     waits cancelled
 }
@@ -79,10 +85,12 @@ waits() {
 }
 
 @test "epoll_pwait2: times finer than a ms, and longer than a life" {
+    not_emulated "it has no epoll_pwait2"
     waits pwait2
 }
 
 @test "a descriptor that another thread closes during the wait" {
+    not_emulated
     waits closed_meanwhile
 }
 

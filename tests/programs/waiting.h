@@ -76,6 +76,11 @@ static struct timespec *timespec_of(struct timespec *ret, int ms)
         return (int)(expression);                                                                  \
     }
 
+/* Times of 64 bits, and system calls and fortified forms that take those of 32. */
+#if defined(_TIME_BITS) && _TIME_BITS == 64 && !defined(__LP64__)
+#define TIMES_DIFFER
+#endif
+
 POLL(poll, poll(fds, count, ms))
 POLL(ppoll, ppoll(fds, count, until, mask))
 SELECT(select, select(count, in, out, odd, left))
@@ -86,13 +91,13 @@ EPOLL(epoll_pwait, epoll_pwait(fd, events, most, ms, mask))
 #ifdef SYS_poll
 POLL(sys_poll, syscall(SYS_poll, fds, count, ms))
 #endif
-#ifdef SYS_ppoll
+#if defined(SYS_ppoll) && !defined(TIMES_DIFFER)
 POLL(sys_ppoll, syscall(SYS_ppoll, fds, count, until, mask, KERNEL_MASK_BYTES))
 #endif
 #if defined(SYS_select) && defined(__LP64__)
 SELECT(sys_select, syscall(SYS_select, count, in, out, odd, left))
 #endif
-#ifdef SYS_pselect6
+#if defined(SYS_pselect6) && !defined(TIMES_DIFFER)
 SELECT(sys_pselect6, syscall(SYS_pselect6, count, in, out, odd, until, &raw))
 #endif
 #ifdef SYS_epoll_wait
@@ -108,7 +113,9 @@ extern int __poll_chk(struct pollfd *fds, nfds_t count, int ms, size_t room);
 extern int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *until,
                        const sigset_t *mask, size_t room);
 POLL(__poll_chk, __poll_chk(fds, count, ms, SIZE_MAX))
+#ifndef TIMES_DIFFER
 POLL(__ppoll_chk, __ppoll_chk(fds, count, until, mask, SIZE_MAX))
+#endif
 #if __GLIBC_PREREQ(2, 35)
 #define HAS_EPOLL_PWAIT2
 EPOLL(epoll_pwait2, epoll_pwait2(fd, events, most, until, mask))
@@ -127,18 +134,20 @@ static const struct waiting waitings[] = {
 #endif
 #ifdef __GLIBC__
     {"__poll_chk", "poll", .poll = poll___poll_chk},
+#ifndef TIMES_DIFFER
     {"__ppoll_chk", "ppoll", .poll = poll___ppoll_chk, .masks = true},
+#endif
 #endif
 #ifdef SYS_poll
     {"sys_poll", "poll", .poll = poll_sys_poll, .raw = true},
 #endif
-#ifdef SYS_ppoll
+#if defined(SYS_ppoll) && !defined(TIMES_DIFFER)
     {"sys_ppoll", "ppoll", .poll = poll_sys_ppoll, .masks = true, .raw = true},
 #endif
 #if defined(SYS_select) && defined(__LP64__)
     {"sys_select", "select", .select = select_sys_select, .raw = true},
 #endif
-#ifdef SYS_pselect6
+#if defined(SYS_pselect6) && !defined(TIMES_DIFFER)
     {"sys_pselect6", "pselect", .select = select_sys_pselect6, .masks = true, .raw = true},
 #endif
 #ifdef SYS_epoll_wait
