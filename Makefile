@@ -6,7 +6,7 @@
 # make check-clients  some ninety real clients against peers that hang, 4 minutes; F=REGEX some of
 #                 them, JOBS=N cells at a time
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
-# make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
+# make lint       formatter, clang-tidy, gcc -fanalyzer, shellcheck, manual pages, source rules
 # make fuzz       libFuzzer on the settings and the records, FUZZ_S seconds in all
 # make distcheck  other compilers, C libraries, machines, sanitizers; P='musl i386' some of them
 # make soak       a server and clients that fork and are killed, SOAK_S seconds; then the books
@@ -249,9 +249,12 @@ SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
            tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
 
+ANALYZED = -DTMO_LIBDIR=\"$(LIBDIR)\"
 lint: all
 	clang-format --dry-run -Werror $(C_FILES)
 	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
+	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'for file; do gcc -fanalyzer \
+	    $(filter-out -MMD -MP,$(BASE)) $(CFLAGS) $(PIC) $(ANALYZED) -c -o /dev/null "$$file" || exit 255; done' -
 	shellcheck $(SCRIPTS)
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)
