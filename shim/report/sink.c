@@ -157,7 +157,9 @@ static __attribute__((noinline)) int write_anew(struct tmo_sink *sink, const cha
     return r;
 }
 
-static int write_file(struct tmo_sink *sink, const char *line, size_t len)
+/* Each kind apart, so that a write needs the stack of its own kind only: it may be made in a
+ * handler, on a small one. */
+static __attribute__((noinline)) int write_file(struct tmo_sink *sink, const char *line, size_t len)
 {
     struct tmo_statx is;
     int kept = __atomic_load_n(&sink->fd, __ATOMIC_ACQUIRE);
@@ -174,7 +176,7 @@ static int write_file(struct tmo_sink *sink, const char *line, size_t len)
 
 /* --- datagrams ------------------------------------------------------------------------------- */
 
-static int send_parts(const char *path, struct iovec *parts, size_t count)
+static __attribute__((noinline)) int send_parts(const char *path, struct iovec *parts, size_t count)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct msghdr m = {.msg_name = &to,
@@ -190,7 +192,8 @@ static int send_parts(const char *path, struct iovec *parts, size_t count)
     return r < 0 ? (int)r : 0;
 }
 
-static int write_syslog(const struct tmo_sink *sink, const char *line, size_t len)
+static __attribute__((noinline)) int write_syslog(const struct tmo_sink *sink, const char *line,
+                                                  size_t len)
 {
     char head[sizeof(FACILITY) + TAG_MAX + 16], digits[10];
     size_t at = sizeof(FACILITY) - 1, count = 0;
@@ -214,12 +217,17 @@ static int write_syslog(const struct tmo_sink *sink, const char *line, size_t le
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-static int write_any(struct tmo_sink *sink, const char *line, size_t len)
+static __attribute__((noinline)) int write_fd(struct tmo_sink *sink, const char *line, size_t len)
 {
     struct tmo_statx is;
+    return is_ours(sink, sink->fd, &is) ? put(sink, sink->fd, &is, line, len) : -EBADF;
+}
+
+static int write_any(struct tmo_sink *sink, const char *line, size_t len)
+{
     switch (sink->kind) {
     case TMO_SINK_FD:
-        return is_ours(sink, sink->fd, &is) ? put(sink, sink->fd, &is, line, len) : -EBADF;
+        return write_fd(sink, line, len);
     case TMO_SINK_FILE:
         return write_file(sink, line, len);
     case TMO_SINK_UNIX:
