@@ -34,7 +34,7 @@ static const char *kind_of(int fd)
  * socket that had its number. */
 static void use_as_file(int fd)
 {
-    char buf[16] = {0};
+    char buf[17] = {0}; /* the last one ends it */
     struct iovec *none = NULL;
     int value = 0;
     socklen_t len = sizeof value;
@@ -42,9 +42,9 @@ static void use_as_file(int fd)
     (void)none;
     SAY("write", write(fd, "text", 4));
     SAY("lseek", lseek(fd, 0, SEEK_SET));
-    SAY("read", read(fd, buf, sizeof buf));
+    SAY("read", read(fd, buf, sizeof buf - 1));
     printf("'%s'\n", buf);
-    SAY("read at the end", read(fd, buf, sizeof buf));
+    SAY("read at the end", read(fd, buf, sizeof buf - 1));
     SAY("recv", recv(fd, buf, 1, MSG_WAITALL));
     SAY("send", send(fd, buf, 1, 0));
     SAY("shutdown", shutdown(fd, SHUT_RDWR));
