@@ -249,12 +249,12 @@ SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
            tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
 
-ANALYZED = -DTMO_LIBDIR=\"$(LIBDIR)\"
+ANALYZED = -O0 -Wno-stringop-overread -DTMO_LIBDIR=\"$(LIBDIR)\" # optimized, it sees less
 lint: all
 	clang-format --dry-run -Werror $(C_FILES)
 	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
 	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'for file; do gcc -fanalyzer \
-	    $(filter-out -MMD -MP,$(BASE)) $(CFLAGS) $(PIC) $(ANALYZED) -c -o /dev/null "$$file" || exit 255; done' -
+	    $(filter-out -MMD -MP,$(BASE)) $(PIC) $(ANALYZED) -c -o /dev/null "$$file" || exit 255; done' -
 	shellcheck $(SCRIPTS)
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)
