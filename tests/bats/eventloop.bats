@@ -118,6 +118,28 @@ registered_as() {
     promised "recv 1000 $(recorded "$call") 127.0.0.1:$PEER_PORT"
 }
 
+endless() {
+    steps socket:udp connect:udp:9 wait:"$1":in:9000 recv wait:"$1":in:9000 get:error recv close
+    expect 'socket * -' 'connect 0 -' "wait 1 - $2 @900-1550" 'recv -1 ETIMEDOUT @0-200' \
+        "wait 1 - $2 @900-1550" 'get 110 - ETIMEDOUT' 'recv -1 ETIMEDOUT @1000-1550' 'close 0 -'
+    promised "recv 1000 $(recorded "$1") 127.0.0.1:9" "recv 1000 $(recorded "$1") 127.0.0.1:9" \
+        "recv 1000 recv 127.0.0.1:9"
+}
+
+endless_poll() {
+    endless "$1" err
+}
+
+endless_select() {
+    endless "$1" in
+}
+
+@test "a datagram socket, which has no end: it is said to be ready, and the next call says why" {
+    limited RECV=1s PROTO=udp
+    side_by_side endless_poll poll ppoll __poll_chk __ppoll_chk sys_poll sys_ppoll
+    side_by_side endless_select select pselect sys_select sys_pselect6
+}
+
 @test "edge-triggered, one-shot, exclusive and nested registrations" {
     peer_start silent
     limited RECV=1s
