@@ -33,7 +33,7 @@ recorded() {
 # promised LINE…: assert_timeouts, with little added for a busy machine: waited_ms is what was
 # promised.
 promised() {
-    BUSY_MS=100 assert_timeouts "$@"
+    BUSY_MS=300 assert_timeouts "$@"
 }
 
 # The start of a program with an event loop, and what it says.

@@ -28,7 +28,7 @@ assert_limit() {
     assert_records timeout "${3-1}"
     while read -r limit limit_ms waited_ms; do
         [[ "$limit $limit_ms" == "$1 $2" ]] || fail "the limit on record is $limit $limit_ms"
-        BUSY_MS=100 assert_waited "${4-$limit_ms}" "$waited_ms" waited_ms
+        BUSY_MS=300 assert_waited "${4-$limit_ms}" "$waited_ms" waited_ms
     done < <(record timeout '[.limit, .limit_ms, .waited_ms] | join(" ")')
 }
 
