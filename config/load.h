@@ -37,6 +37,7 @@ struct tmo_problem {
     bool is_place;     /* WHERE is a place in a text, not the name of a variable */
     const char *line;  /* then: the whole line, LINE_LEN bytes, ... */
     size_t line_len;
+    unsigned number;        /* ... its number, from 1, ... */
     unsigned column, width; /* ... and what of it is meant: from 1, in bytes */
 };
 typedef void tmo_problem_fn(void *ctx, const struct tmo_problem *problem);

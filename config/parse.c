@@ -52,6 +52,7 @@ void tmo_parse_fault(struct tmo_parse *p, struct tmo_span at, const char *what)
                                           .is_place = true,
                                           .line = p->line,
                                           .line_len = p->line_len,
+                                          .number = p->number,
                                           .column = (unsigned)column,
                                           .width = (unsigned)at.len});
 }

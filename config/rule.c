@@ -54,22 +54,53 @@ bool tmo_rule_is_for(const struct tmo_rule *rule, const char *program)
     return rule->program == NULL || tmo_word_glob_list(rule->program, program);
 }
 
-bool tmo_rule_matches(const struct tmo_rule *rule, const struct tmo_target *target)
+static bool dir_hits(const struct tmo_rule *rule, const struct tmo_target *target)
 {
-    if (rule->placed && (rule->dirs & target->dir) == 0)
-        return false;
-    if (rule->protos != 0 && (rule->protos & target->proto) == 0)
-        return false;
+    return !rule->placed || (rule->dirs & target->dir) != 0;
+}
+
+static bool proto_hits(const struct tmo_rule *rule, const struct tmo_target *target)
+{
+    return rule->protos == 0 || (rule->protos & target->proto) != 0;
+}
+
+static bool port_hits(const struct tmo_rule *rule, const struct tmo_target *target)
+{
+    bool has_port = target->has_addr || target->host != NULL;
     bool hit = rule->ports_count == 0;
     for (unsigned i = 0; i < rule->ports_count && !hit; i++)
-        hit = target->has_addr && target->port >= rule->ports[i].low &&
-              target->port <= rule->ports[i].high;
-    if (!hit)
-        return false;
-    hit = rule->places_count == 0;
+        hit = has_port && target->port >= rule->ports[i].low && target->port <= rule->ports[i].high;
+    return hit;
+}
+
+static bool place_hits(const struct tmo_rule *rule, const struct tmo_target *target)
+{
+    bool hit = rule->places_count == 0;
     for (unsigned i = 0; i < rule->places_count && !hit; i++)
         hit = place_matches(&rule->places[i], target);
-    return hit && (target->program == NULL || tmo_rule_is_for(rule, target->program));
+    return hit;
+}
+
+static bool program_hits(const struct tmo_rule *rule, const struct tmo_target *target)
+{
+    return target->program == NULL || tmo_rule_is_for(rule, target->program);
+}
+
+bool tmo_rule_matches(const struct tmo_rule *rule, const struct tmo_target *target)
+{
+    return dir_hits(rule, target) && proto_hits(rule, target) && port_hits(rule, target) &&
+           place_hits(rule, target) && program_hits(rule, target);
+}
+
+unsigned tmo_rule_misses(const struct tmo_rule *rule, const struct tmo_target *target)
+{
+    unsigned misses = 0;
+    misses |= dir_hits(rule, target) ? 0 : TMO_MISS_DIR;
+    misses |= proto_hits(rule, target) ? 0 : TMO_MISS_PROTO;
+    misses |= port_hits(rule, target) ? 0 : TMO_MISS_PORT;
+    misses |= place_hits(rule, target) ? 0 : TMO_MISS_PLACE;
+    misses |= program_hits(rule, target) ? 0 : TMO_MISS_PROGRAM;
+    return misses;
 }
 
 const struct tmo_rule *tmo_rules_find(const struct tmo_ruleset *rules,
@@ -116,22 +147,22 @@ void tmo_rule_settle(const struct tmo_rule *rule, const struct tmo_config *cfg,
     }
 }
 
-bool tmo_rule_gives(const struct tmo_rule *rule, enum tmo_setting id, const char **ret_through)
+const struct tmo_value *tmo_rule_gives(const struct tmo_rule *rule, enum tmo_setting id,
+                                       const char **ret_through)
 {
     *ret_through = NULL;
     if (rule == NULL)
-        return false;
-    if (value_of(rule, id) != NULL)
-        return true;
-    if (is_in(timeouts, sizeof(timeouts), id) && value_of(rule, TMO_SET_TIMEOUT) != NULL) {
-        *ret_through = "timeout";
-        return true;
+        return NULL;
+    const struct tmo_value *by = value_of(rule, id);
+    if (by == NULL && is_in(timeouts, sizeof(timeouts), id)) {
+        by = value_of(rule, TMO_SET_TIMEOUT);
+        *ret_through = by != NULL ? "timeout" : NULL;
     }
-    if (is_in(limits, sizeof(limits), id) && value_of(rule, TMO_SETTINGS) != NULL) {
-        *ret_through = "limits";
-        return true;
+    if (by == NULL && is_in(limits, sizeof(limits), id)) {
+        by = value_of(rule, TMO_SETTINGS);
+        *ret_through = by != NULL ? "limits" : NULL;
     }
-    return false;
+    return by;
 }
 
 unsigned tmo_rule_protos(const struct tmo_rule *rule)

@@ -81,6 +81,18 @@ struct tmo_target {
 /* Whether RULE is for TARGET. */
 bool tmo_rule_matches(const struct tmo_rule *rule, const struct tmo_target *target);
 
+/* The conditions of a rule that do not hold, one bit each. */
+enum {
+    TMO_MISS_DIR = 1, /* the other way */
+    TMO_MISS_PROTO = 2,
+    TMO_MISS_PORT = 4,
+    TMO_MISS_PLACE = 8, /* another address, name or path */
+    TMO_MISS_PROGRAM = 16,
+};
+
+/* Which conditions of RULE TARGET does not meet; 0: tmo_rule_matches(). */
+unsigned tmo_rule_misses(const struct tmo_rule *rule, const struct tmo_target *target);
+
 /* Whether RULE is for programs called PROGRAM. */
 bool tmo_rule_is_for(const struct tmo_rule *rule, const char *program);
 
@@ -101,8 +113,10 @@ void tmo_rule_settle(const struct tmo_rule *rule, const struct tmo_config *cfg,
  * for by name or by path, where it asks for a limit there. */
 unsigned tmo_rule_protos(const struct tmo_rule *rule);
 
-/* Whether RULE itself gives the value of setting ID: by its name, or by `timeout` or `limits`, of
- * which *RET_THROUGH is then the name; else NULL. */
-bool tmo_rule_gives(const struct tmo_rule *rule, enum tmo_setting id, const char **ret_through);
+/* What RULE itself (NULL: none) gives setting ID by: its own value, or that of `timeout` or
+ * `limits`, of which *RET_THROUGH is then the name; else that is NULL. NULL: the rule does not give
+ * it. */
+const struct tmo_value *tmo_rule_gives(const struct tmo_rule *rule, enum tmo_setting id,
+                                       const char **ret_through);
 
 #endif

@@ -273,8 +273,7 @@ static size_t put_code(char *out, char kind, uint32_t c, size_t count)
     return 2 + count;
 }
 
-/* Writes what begins at P (LEFT bytes) into OUT, at most 6 bytes; *RET_LEN is what was taken. */
-static size_t escape(const unsigned char *p, size_t left, bool json, char *out, size_t *ret_len)
+size_t tmo_line_escape(const unsigned char *p, size_t left, bool json, char *out, size_t *ret_len)
 {
     static const char letters[] = "\"\"\\\\\nn\rr\tt\bb\ff";
     int32_t c = decode(p, left, ret_len);
@@ -332,7 +331,7 @@ void tmo_line_text(struct tmo_line *line, const char *key, size_t key_len, const
         if (is_plain(*p))
             unit[0] = (char)*p;
         else
-            n = escape(p, (size_t)(p_end - p), json, unit, &taken);
+            n = tmo_line_escape(p, (size_t)(p_end - p), json, unit, &taken);
         if ((size_t)(end - at) < n) {
             line->cut = true;
             break;
