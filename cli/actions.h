@@ -17,8 +17,12 @@ enum {
 /* Starts a program under the library; comes back only when it cannot. */
 int tmo_cli_run(char **argv);
 
-/* Prints every setting that the environment gives, and every fault in it. 0, or 1 for faults. */
+/* Prints every setting in force, the rules, and every fault in them. 0, or 1 for faults. */
 int tmo_cli_check(char **argv);
+
+/* Prints which rule decides over a connection and what follows. 0, or 1 for faults in the settings.
+ */
+int tmo_cli_explain(char **argv);
 
 /* Prints the help, or name and version, on stdout. 0, or 125 when that cannot be written. */
 int tmo_cli_help(void);

@@ -1,83 +1,204 @@
 /* SPDX-License-Identifier: MIT
- * `socktmo check`: every setting in force, where it came from, and every fault.
+ * `socktmo check [FILE]`: every setting in force, where it came from, the rules in the order in
+ * which they are tried, and every fault.
  */
 #include "cli/actions.h"
+#include "cli/loaded.h"
 #include "cli/options.h"
+#include "cli/ruletext.h"
 #include "cli/say.h"
-#include "config/load.h"
-#include "config/sockopts.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* The list of socket options in its normal form. */
-static const char *sockopts_text(const char *text)
+struct wish {
+    const char *file;
+    bool json, help;
+};
+
+/* Where the value of ID comes from; for free(3). FILE as given on the command line. */
+static char *origin_of(const struct tmo_loaded *loaded, const char *file, enum tmo_setting id)
 {
-    static char all[TMO_SOCKOPTS * TMO_SOCKOPT_TEXT];
-    struct tmo_sockopt options[TMO_SOCKOPTS];
-    int count = tmo_sockopts_parse(text, strlen(text), options, NULL);
-    size_t at = 0;
-    for (int i = 0; i < count; i++) {
-        if (i > 0)
-            all[at++] = ',';
-        at += tmo_sockopt_print(&options[i], all + at);
-    }
-    return all;
+    if (id == TMO_SET_CONFIG && file != NULL)
+        return strdup("argument");
+    return tmo_cli_origin(&loaded->cfg, id);
 }
 
-/* The value of setting ID as a person reads it; BUF (TMO_SETTING_TEXT bytes) may hold it. */
-static const char *value_text(const struct tmo_config *cfg, enum tmo_setting id, char *buf)
+static const char *value_of(const struct tmo_loaded *loaded, const char *file, enum tmo_setting id,
+                            char *buf)
 {
-    if (id == TMO_SET_SOCKOPT && cfg->text[id][0] != '\0')
-        return sockopts_text(cfg->text[id]);
-    if (cfg->text[id] != NULL)
-        return cfg->text[id][0] != '\0' ? cfg->text[id] : tmo_cli_empty(id);
-    tmo_setting_print(id, cfg->value[id], buf);
-    return buf;
+    if (id == TMO_SET_CONFIG && file != NULL)
+        return file;
+    return tmo_cli_value(id, loaded->cfg.value[id], loaded->cfg.text[id], buf);
 }
 
-static void print_source(const struct tmo_config *cfg, enum tmo_setting id)
-{
-    if (cfg->source[id] == TMO_FROM_DEFAULT)
-        fputs("default\n", stdout);
-    else if (cfg->through[id] == id)
-        fputs("environment\n", stdout);
-    else
-        printf("environment, by SOCKTMO_%s\n", tmo_setting_info[cfg->through[id]].name);
-}
+/* --- for people ------------------------------------------------------------------------------ */
 
-int tmo_cli_check(char **argv)
+static void print_settings(const struct tmo_loaded *loaded, const char *file)
 {
-    static struct tmo_config cfg;
     char buf[TMO_SETTING_TEXT];
     size_t name_width = 0, value_width = 0;
-
-    if (argv[0] != NULL && strcmp(argv[0], "--help") == 0)
-        return tmo_cli_help();
-    if (argv[0] != NULL) {
-        tmo_cli_say("check takes no argument, but was given '%s'", argv[0]);
-        return TMO_STATUS_USAGE;
-    }
-
-    tmo_config_init(&cfg);
-    (void)tmo_config_load_env(&cfg, environ, NULL, NULL);
-    for (int id = 0; id < TMO_SETTINGS; id++) {
+    for (int i = 0; i < TMO_SETTINGS; i++) {
+        enum tmo_setting id = (enum tmo_setting)i;
         size_t name = strlen(tmo_setting_info[id].name);
-        size_t value = strlen(value_text(&cfg, (enum tmo_setting)id, buf));
+        size_t value = strlen(value_of(loaded, file, id, buf));
         name_width = name > name_width ? name : name_width;
         if (value <= 24 && value > value_width) /* one long path must not push all the rest away */
             value_width = value;
     }
-    for (int id = 0; id < TMO_SETTINGS; id++) {
+    for (int i = 0; i < TMO_SETTINGS; i++) {
+        enum tmo_setting id = (enum tmo_setting)i;
+        char *origin = origin_of(loaded, file, id);
         printf("SOCKTMO_%-*s  ", (int)name_width, tmo_setting_info[id].name);
-        size_t width = tmo_cli_put(stdout, value_text(&cfg, (enum tmo_setting)id, buf));
+        size_t width = tmo_cli_put(stdout, value_of(loaded, file, id, buf));
         printf("%*s  ", width < value_width ? (int)(value_width - width) : 0, "");
-        print_source(&cfg, (enum tmo_setting)id);
+        tmo_cli_put(stdout, origin != NULL ? origin : "");
+        fputc('\n', stdout);
+        free(origin);
     }
-    int status = tmo_cli_finish(0, 1);
+}
 
-    /* Read once more for the faults, so that they come behind the table. */
-    tmo_config_init(&cfg);
-    return tmo_config_load_env(&cfg, environ, tmo_cli_tell, NULL) > 0 ? 1 : status;
+static void print_rule(const struct tmo_rule *rule)
+{
+    char buf[TMO_SETTING_TEXT], key[40];
+    char *origin = tmo_cli_rule_origin(rule, rule->line);
+    char *conditions = tmo_cli_conditions(rule, TMO_ALL_CONDITIONS);
+    tmo_cli_put_rule(stdout, rule);
+    fputs("  ", stdout);
+    tmo_cli_put(stdout, origin != NULL ? origin : "");
+    fputs("\n    match = ", stdout);
+    tmo_cli_put(stdout, conditions != NULL ? conditions : "");
+    fputc('\n', stdout);
+    for (unsigned i = 0; i < rule->values_count; i++) {
+        const struct tmo_value *v = &rule->values[i];
+        enum tmo_setting id = (enum tmo_setting)v->id;
+        if (id == TMO_SETTINGS) {
+            fputs("    limits = off\n", stdout);
+            continue;
+        }
+        tmo_setting_key(id, key, sizeof(key));
+        printf("    %s = ", key);
+        tmo_cli_put(stdout, tmo_cli_value(id, v->value, v->text, buf));
+        fputc('\n', stdout);
+    }
+    free(origin);
+    free(conditions);
+}
+
+static void print_all(const struct tmo_loaded *loaded, const char *file)
+{
+    print_settings(loaded, file);
+    if (loaded->rules.count > 0)
+        fputs("\nRules, of which the first that matches holds:\n", stdout);
+    for (const struct tmo_rule *rule = loaded->rules.first; rule != NULL; rule = rule->next)
+        print_rule(rule);
+}
+
+/* --- for programs ---------------------------------------------------------------------------- */
+
+static void json_rule(const struct tmo_rule *rule, struct tmo_json *json)
+{
+    char buf[TMO_SETTING_TEXT], key[40];
+    char *origin = tmo_cli_rule_origin(rule, rule->line);
+    char *conditions = tmo_cli_conditions(rule, TMO_ALL_CONDITIONS);
+    tmo_json_open(json, NULL, '{');
+    tmo_json_text(json, "name", rule->name);
+    tmo_json_text(json, "origin", origin);
+    tmo_json_text(json, "match", conditions);
+    tmo_json_open(json, "settings", '{');
+    for (unsigned i = 0; i < rule->values_count; i++) {
+        const struct tmo_value *v = &rule->values[i];
+        enum tmo_setting id = (enum tmo_setting)v->id;
+        if (id == TMO_SETTINGS) {
+            tmo_json_text(json, "limits", "off");
+            continue;
+        }
+        tmo_setting_key(id, key, sizeof(key));
+        tmo_json_text(json, key,
+                      v->text != NULL ? v->text : tmo_cli_value(id, v->value, NULL, buf));
+    }
+    tmo_json_close(json, '}');
+    tmo_json_close(json, '}');
+    free(origin);
+    free(conditions);
+}
+
+static void json_all(const struct tmo_loaded *loaded, const char *file)
+{
+    struct tmo_json json = {.out = stdout};
+    char buf[TMO_SETTING_TEXT], key[40];
+    tmo_json_open(&json, NULL, '{');
+    tmo_json_open(&json, "settings", '{');
+    for (int i = 0; i < TMO_SETTINGS; i++) {
+        enum tmo_setting id = (enum tmo_setting)i;
+        const char *text = loaded->cfg.text[id];
+        char *origin = origin_of(loaded, file, id);
+        tmo_setting_key(id, key, sizeof(key));
+        tmo_json_open(&json, key, '{');
+        tmo_json_text(&json, "value",
+                      text != NULL && text[0] == '\0' ? "" : value_of(loaded, file, id, buf));
+        tmo_json_text(&json, "origin", origin);
+        tmo_json_close(&json, '}');
+        free(origin);
+    }
+    tmo_json_close(&json, '}');
+    tmo_json_open(&json, "rules", '[');
+    for (const struct tmo_rule *rule = loaded->rules.first; rule != NULL; rule = rule->next)
+        json_rule(rule, &json);
+    tmo_json_close(&json, ']');
+    tmo_cli_json_faults(loaded, &json);
+    tmo_json_close(&json, '}');
+    fputc('\n', stdout);
+}
+
+/* --- the action ------------------------------------------------------------------------------ */
+
+/* Reads the arguments. 0, or -1 and it was told why not. */
+static int read_arguments(char **argv, struct wish *ret)
+{
+    bool options = true;
+    for (; *argv != NULL; argv++) {
+        const char *arg = *argv;
+        if (options && arg[0] == '-' && arg[1] != '\0') {
+            if (strcmp(arg, "--") == 0)
+                options = false;
+            else if (strcmp(arg, "--json") == 0)
+                ret->json = true;
+            else if (strcmp(arg, "--help") == 0)
+                ret->help = true;
+            else {
+                tmo_cli_say("check has no option '%s', see socktmo --help", arg);
+                return -1;
+            }
+        } else if (ret->file != NULL) {
+            tmo_cli_say("check takes one file, but was given '%s' too", arg);
+            return -1;
+        } else if (arg[0] == '\0') {
+            tmo_cli_say("check was given '' as a file, expected a path");
+            return -1;
+        } else {
+            ret->file = arg;
+        }
+    }
+    return 0;
+}
+
+int tmo_cli_check(char **argv)
+{
+    static struct tmo_loaded loaded; /* large, and texts within point to others */
+    struct wish wish = {.file = NULL};
+    if (read_arguments(argv, &wish) < 0)
+        return TMO_STATUS_USAGE;
+    if (wish.help)
+        return tmo_cli_help();
+    if (tmo_cli_load(wish.file, &loaded) < 0)
+        return 1;
+    if (wish.json)
+        json_all(&loaded, wish.file);
+    else if (!loaded.unread)
+        print_all(&loaded, wish.file);
+    int status = tmo_cli_finish(loaded.faults_count > 0 ? 1 : 0, 1);
+    if (!wish.json) /* behind the table */
+        tmo_cli_tell_faults(&loaded);
+    return status;
 }

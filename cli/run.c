@@ -3,10 +3,10 @@
  */
 #include "cli/actions.h"
 #include "cli/library.h"
+#include "cli/loaded.h"
 #include "cli/options.h"
 #include "cli/preflight.h"
 #include "cli/say.h"
-#include "config/load.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,12 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether every SOCKTMO_ variable is good; each one that is not is told. */
+/* Whether everything that the library would read is good; what is not is told. */
 static bool settings_are_good(void)
 {
-    static struct tmo_config cfg;
-    tmo_config_init(&cfg);
-    return tmo_config_load_env(&cfg, environ, tmo_cli_tell, NULL) == 0;
+    static struct tmo_loaded loaded;
+    if (tmo_cli_load(NULL, &loaded) < 0)
+        return false;
+    tmo_cli_tell_faults(&loaded);
+    return loaded.faults_count == 0;
 }
 
 /* Finds the library and puts it into the environment. 0, or -1 and it was told why not. */

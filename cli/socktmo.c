@@ -16,7 +16,8 @@
 #define COLUMN_WIDTH (INDENT - NAME_COLUMN - 1)
 
 static const char usage[] = "usage: socktmo [run] [OPTION]... [--] PROGRAM [ARG]...\n"
-                            "       socktmo check\n"
+                            "       socktmo check [--json] [FILE]\n"
+                            "       socktmo explain [OPTION]... HOST:PORT|ADDRESS|unix:PATH\n"
                             "       socktmo --help | --version\n";
 
 /* Prints TEXT from column INDENT on, broken at blanks. */
@@ -65,9 +66,12 @@ int tmo_cli_help(void)
 {
     fputs(usage, stdout);
     fputs("\n"
-          "run    starts PROGRAM with libsocktmo.so preloaded, which gives its waits on\n"
-          "       the network a time limit; the word may be left out\n"
-          "check  prints every setting in force, where it came from, and every fault\n"
+          "run      starts PROGRAM with libsocktmo.so preloaded, which gives its waits on\n"
+          "         the network a time limit; the word may be left out\n"
+          "check    prints every setting in force, where it came from, the rules, and every\n"
+          "         fault; of FILE, or of the configuration file that the library would read\n"
+          "explain  prints which rule decides over a connection, the limits that result,\n"
+          "         and what the library then does\n"
           "\n"
           "Options of run:\n",
           stdout);
@@ -77,6 +81,17 @@ int tmo_cli_help(void)
                  NULL);
     print_option("--help", "print this and end", NULL);
     print_option("--version", "print name and version and end", NULL);
+    fputs("\nOptions of check and explain:\n", stdout);
+    print_option("--json", "print one JSON object", NULL);
+    fputs("\nOptions of explain:\n", stdout);
+    print_option("--from", "a connection that is accepted: its peer's address, our own port", NULL);
+    print_option("--proto VALUE", "tcp, udp or unix", "[default: tcp, or unix for a path]");
+    print_option("--program NAME",
+                 "in programs called so; without it rules for certain programs do "
+                 "not match",
+                 NULL);
+    print_option("--config FILE", "the configuration file", NULL);
+    print_option("-v, --verbose", "all rules that do not match, not only ten", NULL);
     fputs("\n"
           "Durations: 250ms, 1.5s, 2m, 1h; a bare number is seconds; 0 and off: no limit.\n"
           "Each option that is a setting can also be given in the environment:\n"
@@ -86,7 +101,8 @@ int tmo_cli_help(void)
           "Exit status of run: that of PROGRAM; 125 bad usage or a bad setting;\n"
           "126 PROGRAM cannot be started, or, with --require-reach, not be reached;\n"
           "127 there is no such PROGRAM.\n"
-          "Exit status of check: 0, or 1 if anything is wrong.\n",
+          "Exit status of check and explain: 0; 1 if anything is wrong with the settings;\n"
+          "125 bad usage.\n",
           stdout);
     return tmo_cli_finish(0, TMO_STATUS_USAGE);
 }
@@ -108,6 +124,8 @@ int main(int argc, char **argv)
     argv += argc > 0; /* execve(2) allows an empty argv, before Linux 5.18 */
     if (argv[0] != NULL && strcmp(argv[0], "check") == 0)
         return tmo_cli_check(argv + 1);
+    if (argv[0] != NULL && strcmp(argv[0], "explain") == 0)
+        return tmo_cli_explain(argv + 1);
     if (argv[0] != NULL && strcmp(argv[0], "run") == 0)
         argv++;
     if (argv[0] == NULL) {
