@@ -22,7 +22,10 @@ CC       = gcc
 PREFIX   = /usr/local
 BINDIR   = $(PREFIX)/bin
 LIBDIR   = $(PREFIX)/lib
-MANDIR   = $(PREFIX)/share/man
+SHAREDIR = $(PREFIX)/share
+MANDIR   = $(SHAREDIR)/man
+BASHDIR  = $(SHAREDIR)/bash-completion/completions
+ZSHDIR   = $(SHAREDIR)/zsh/site-functions
 SAN      =
 FUZZ_S   = 60
 SOAK_S   = 30
@@ -80,7 +83,8 @@ LIBRARY  = $(BUILD)/libsocktmo.so
 COMMAND  = $(BUILD)/socktmo
 MAP      = $(BUILD)/libsocktmo.map
 TABLE    = $(BUILD)/settings-table
-PAGES    = $(BUILD)/man/socktmo.1 $(BUILD)/man/libsocktmo.8
+PAGES    = $(BUILD)/man/socktmo.1 $(BUILD)/man/socktmo.conf.5 $(BUILD)/man/libsocktmo.8
+COMPLETE = $(BUILD)/completion/socktmo.bash $(BUILD)/completion/_socktmo
 TEST_BIN = $(PROGRAMS:%=$(BUILD)/tests/%) $(GUESTS:%=$(BUILD)/guest/%)
 UNIT_BIN = $(UNITS:%=$(BUILD)/unit/%)
 EX_BIN   = $(EXAMPLES:%=$(BUILD)/examples/%)
@@ -91,7 +95,7 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 .PHONY: all links programs units demo check check-unit check-bats check-source check-clients \
         distcheck lint fuzz soak coverage bench install uninstall clean format FORCE
 
-all: $(LIBRARY) $(COMMAND) $(PAGES) links
+all: $(LIBRARY) $(COMMAND) $(PAGES) $(COMPLETE) links
 
 # The top level shows the plain build; flavours stay in their folder.
 links: $(LIBRARY) $(COMMAND)
@@ -153,13 +157,13 @@ $(COMMAND): $(call obj,$(CLI)) $(ARCHIVE) $(call KEPT,command)
 $(TABLE): $(call obj,man/settings-table.c cli/options.c cli/say.c) $(ARCHIVE)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -ldl
 
-# @SETTINGS@ in a page is the table, in the shape that the page wants; @SOCKOPTS@ the one of socket
-# options.
-$(BUILD)/man/%: man/%.in $(TABLE)
+# @SETTINGS NAME@ in a page or a completion is the table, in the shape of that name.
+$(PAGES): $(BUILD)/man/%: man/%.in
+$(COMPLETE): $(BUILD)/completion/%: cli/completion/%.in
+$(PAGES) $(COMPLETE): $(TABLE)
 	@mkdir -p $(@D)
-	$(call say,MAN $@)awk -v table='$(TABLE) $(if $(filter %.1,$@),options,environment)' \
-	    '/^@SETTINGS@$$/ { system(table); next } \
-	    /^@SOCKOPTS@$$/ { system("$(TABLE) sockopts"); next } { print }' $< >$@
+	$(call say,GEN $@)awk '/^@SETTINGS [a-z-]+@$$/ { sub(/@$$/, ""); system("$(TABLE) " $$2); next } \
+	    { print }' $(filter %.in,$^) >$@
 
 $(BUILD)/tests/%: tests/programs/%.c $(STAMP)
 	@mkdir -p $(@D)
@@ -255,7 +259,7 @@ lint: all
 	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
 	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'for file; do gcc -fanalyzer \
 	    $(filter-out -MMD -MP,$(BASE)) $(PIC) $(ANALYZED) -c -o /dev/null "$$file" || exit 255; done' -
-	shellcheck $(SCRIPTS)
+	shellcheck $(SCRIPTS) $(BUILD)/completion/socktmo.bash
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)
 
@@ -315,15 +319,20 @@ coverage:
 # --- install --------------------------------------------------------------------------------------
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
+	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
 	install -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/socktmo
 	install -m 755 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libsocktmo.so
 	install -m 644 $(BUILD)/man/socktmo.1 $(DESTDIR)$(MANDIR)/man1/socktmo.1
+	install -m 644 $(BUILD)/man/socktmo.conf.5 $(DESTDIR)$(MANDIR)/man5/socktmo.conf.5
 	install -m 644 $(BUILD)/man/libsocktmo.8 $(DESTDIR)$(MANDIR)/man8/libsocktmo.8
+	install -m 644 $(BUILD)/completion/socktmo.bash $(DESTDIR)$(BASHDIR)/socktmo
+	install -m 644 $(BUILD)/completion/_socktmo $(DESTDIR)$(ZSHDIR)/_socktmo
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/socktmo $(DESTDIR)$(LIBDIR)/libsocktmo.so \
-	    $(DESTDIR)$(MANDIR)/man1/socktmo.1 $(DESTDIR)$(MANDIR)/man8/libsocktmo.8
+	    $(DESTDIR)$(MANDIR)/man1/socktmo.1 $(DESTDIR)$(MANDIR)/man5/socktmo.conf.5 \
+	    $(DESTDIR)$(MANDIR)/man8/libsocktmo.8 $(DESTDIR)$(BASHDIR)/socktmo $(DESTDIR)$(ZSHDIR)/_socktmo
 
 # --- clean up -------------------------------------------------------------------------------------
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Prints the settings of config/settings.def, and the socket options of config/sockopts.def, for
- * the manual pages and the README. Run by the build; it takes one word: options      rows of an
- * mdoc list, as the launcher's options environment  rows of an mdoc list, as environment variables
- *   markdown     a whole table
- *   sockopts     rows of an mdoc list: what a value looks like, and the options that take such
+ * the manual pages, the README and the completions of shells. Run by the build; it takes one word:
+ *
+ *     options      rows of an mdoc list, as the launcher's options
+ *     environment  rows of an mdoc list, as environment variables
+ *     file         rows of an mdoc list, as settings of a configuration file
+ *     sockopts     rows of an mdoc list: what a value looks like, and the options that take such
+ *     markdown     a whole table
+ *     bash-options, bash-values, zsh   for the completions, see cli/completion/
  */
 #include "cli/options.h"
 #include "config/sockopts.h"
@@ -123,34 +127,120 @@ static void print_sockopts(void)
     }
 }
 
+static void print_options(enum tmo_setting id)
+{
+    print_option(id);
+    print_description(id);
+}
+
+static void print_variable(enum tmo_setting id)
+{
+    printf(".It Ev SOCKTMO_%s", tmo_setting_info[id].name);
+    print_description(id);
+}
+
+static void print_key(enum tmo_setting id)
+{
+    char key[40];
+    if (tmo_setting_info[id].stands == TMO_STANDS_ENV)
+        return;
+    tmo_setting_key(id, key, sizeof(key));
+    printf(".It Cm %s", key);
+    print_description(id);
+    if (tmo_setting_info[id].stands == TMO_STANDS_FILE)
+        fputs("For the whole program.\n", stdout);
+}
+
+/* --- completions ----------------------------------------------------------------------------- */
+
+static bool is_path(enum tmo_setting id)
+{
+    return tmo_setting_info[id].type == TMO_TYPE_FILE || tmo_setting_info[id].type == TMO_TYPE_SINK;
+}
+
+static void print_bash_option(enum tmo_setting id)
+{
+    char option[TMO_OPTION_TEXT];
+    tmo_cli_option_name(id, option);
+    printf("    %s\n", option);
+}
+
+/* An arm of a case. */
+static void print_bash_value(enum tmo_setting id)
+{
+    char option[TMO_OPTION_TEXT];
+    tmo_cli_option_name(id, option);
+    printf("    %s)", option);
+    if (tmo_setting_info[id].type == TMO_TYPE_SWITCH)
+        fputs(" words='on off' bare=1", stdout);
+    else if (is_path(id))
+        fputs(" files=1", stdout);
+    else if (tmo_setting_info[id].words[0] != '\0')
+        printf(" words='%s'", tmo_setting_info[id].words);
+    fputs(" ;;\n", stdout);
+}
+
+/* TEXT in a specification for _arguments, within single quotes. */
+static void put_zsh(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\'", stdout);
+        else if (strchr("[]:\\", *text) != NULL)
+            fputc('\\', stdout);
+        fputc(*text, stdout);
+    }
+}
+
+static void print_zsh(enum tmo_setting id)
+{
+    const struct tmo_setting_info *info = &tmo_setting_info[id];
+    char option[TMO_OPTION_TEXT];
+    bool is_switch = info->type == TMO_TYPE_SWITCH;
+    tmo_cli_option_name(id, option);
+    printf("    '%s=%s[", option, is_switch ? "-" : "");
+    put_zsh(info->help);
+    fputs(is_switch ? "]::" : "]:", stdout);
+    put_zsh(info->values);
+    if (is_switch)
+        fputs(":(on off)", stdout);
+    else if (is_path(id))
+        fputs(":_files", stdout);
+    else if (info->words[0] != '\0')
+        printf(":(%s)", info->words);
+    else
+        fputs(": ", stdout);
+    fputs("'\n", stdout);
+}
+
 int main(int argc, char **argv)
 {
-    const char *shape = argc == 2 ? argv[1] : "";
-    bool markdown = strcmp(shape, "markdown") == 0;
-    bool options = strcmp(shape, "options") == 0;
-
-    if (!markdown && !options && strcmp(shape, "environment") != 0 &&
-        strcmp(shape, "sockopts") != 0) {
-        fputs("usage: settings-table options|environment|markdown|sockopts\n", stderr);
-        return 1;
-    }
-    if (strcmp(shape, "sockopts") == 0) {
+    static const struct {
+        const char *shape;
+        void (*print)(enum tmo_setting id);
+    } shapes[] = {
+        {"options", print_options},
+        {"environment", print_variable},
+        {"file", print_key},
+        {"markdown", print_markdown},
+        {"bash-options", print_bash_option},
+        {"bash-values", print_bash_value},
+        {"zsh", print_zsh},
+    };
+    if (argc == 2 && strcmp(argv[1], "sockopts") == 0) {
         print_sockopts();
         return fflush(stdout) != 0 || ferror(stdout);
     }
-    if (markdown)
-        fputs("| variable | meaning | values | default |\n|---|---|---|---|\n", stdout);
-    for (int i = 0; i < TMO_SETTINGS; i++) {
-        enum tmo_setting id = (enum tmo_setting)i;
-        if (markdown) {
-            print_markdown(id);
-            continue;
-        }
-        if (options)
-            print_option(id);
-        else
-            printf(".It Ev SOCKTMO_%s", tmo_setting_info[id].name);
-        print_description(id);
+    size_t shape = 0, count = sizeof(shapes) / sizeof(shapes[0]);
+    while (shape < count && (argc != 2 || strcmp(argv[1], shapes[shape].shape) != 0))
+        shape++;
+    if (shape == count) {
+        fputs("usage: settings-table SHAPE, see man/settings-table.c\n", stderr);
+        return 1;
     }
+    if (shapes[shape].print == print_markdown)
+        fputs("| variable | meaning | values | default |\n|---|---|---|---|\n", stdout);
+    for (int i = 0; i < TMO_SETTINGS; i++)
+        shapes[shape].print((enum tmo_setting)i);
     return fflush(stdout) != 0 || ferror(stdout);
 }

@@ -23,19 +23,20 @@ installs() {
     [[ $status -eq 0 ]] || fail "make $1"
 }
 
-@test "install puts the library, the command and the pages in place, and nothing else" {
+@test "install puts the library, the command, the pages and the completions in place, and nothing else" {
     installs install
     cd "$ROOT"
-    [[ $(find . -type f -o -type l | sort | paste -sd ' ') == "./usr/bin/socktmo ./usr/lib/libsocktmo.so ./usr/share/man/man1/socktmo.1 ./usr/share/man/man8/libsocktmo.8" ]] ||
+    [[ $(find . -type f -o -type l | sort | paste -sd ' ') == "./usr/bin/socktmo ./usr/lib/libsocktmo.so ./usr/share/bash-completion/completions/socktmo ./usr/share/man/man1/socktmo.1 ./usr/share/man/man5/socktmo.conf.5 ./usr/share/man/man8/libsocktmo.8 ./usr/share/zsh/site-functions/_socktmo" ]] ||
         fail "there is $(find .)"
     [[ $(stat -c %a usr/bin/socktmo) == 755 && -s usr/share/man/man8/libsocktmo.8 ]]
     [[ -z $(find . -type l) && -z $(find usr ! -perm -444) ]] || fail "not for all: $(ls -lR)"
 }
 
 @test "install knows the folders apart" {
-    installs install BINDIR=/opt/b MANDIR=/opt/m
+    installs install BINDIR=/opt/b MANDIR=/opt/m SHAREDIR=/opt/s
     [[ -x $ROOT/opt/b/socktmo && -s $ROOT/opt/m/man1/socktmo.1 &&
-        -s $ROOT/opt/m/man8/libsocktmo.8 && -f $ROOT/usr/lib/libsocktmo.so ]] ||
+        -s $ROOT/opt/m/man8/libsocktmo.8 && -f $ROOT/usr/lib/libsocktmo.so &&
+        -s $ROOT/opt/s/zsh/site-functions/_socktmo ]] ||
         fail "there is $(find "$ROOT")"
     [[ ! -e $ROOT/usr/bin && ! -e $ROOT/usr/share ]] || fail "there is $(find "$ROOT")"
 }
