@@ -30,6 +30,21 @@ static const struct tmo_rule *first_for(const struct tmo_loaded *loaded,
     return rule;
 }
 
+static enum tmo_proto proto_of(uint8_t bit)
+{
+    return bit == TMO_PROTO_UDP ? TMO_UDP : bit == TMO_PROTO_UNIX ? TMO_UNIX_STREAM : TMO_TCP;
+}
+
+/* The plan of a connection of RULE (NULL: of none), as the library makes it. */
+static void make_plan(const struct tmo_rule *rule, const struct tmo_config *cfg,
+                      struct tmo_settled *settled, struct tmo_plan *ret)
+{
+    tmo_rule_settle(rule, cfg, settled);
+    tmo_plan_make(settled->value, ret);
+    if (rule != NULL)
+        ret->protos |= tmo_plan_protos(tmo_rule_protos(rule));
+}
+
 /* The timeout of a socket that listens: rules that ask where a connection goes or comes from are
  * not for it. */
 static int64_t accept_us_of(const struct tmo_loaded *loaded, const struct tmo_target *target,
@@ -38,14 +53,8 @@ static int64_t accept_us_of(const struct tmo_loaded *loaded, const struct tmo_ta
     struct tmo_target listener = {.proto = target->proto, .program = program};
     struct tmo_settled settled;
     struct tmo_plan plan;
-    tmo_rule_settle(first_for(loaded, &listener, false, program), &loaded->cfg, &settled);
-    tmo_plan_make(settled.value, &plan);
-    return plan.accept_us;
-}
-
-static enum tmo_proto proto_of(uint8_t bit)
-{
-    return bit == TMO_PROTO_UDP ? TMO_UDP : bit == TMO_PROTO_UNIX ? TMO_UNIX_STREAM : TMO_TCP;
+    make_plan(first_for(loaded, &listener, false, program), &loaded->cfg, &settled, &plan);
+    return tmo_plan_covers(&plan, proto_of(target->proto)) ? plan.accept_us : 0;
 }
 
 void tmo_cli_find(const struct tmo_loaded *loaded, const struct tmo_goal *goal, const char *program,
@@ -57,10 +66,7 @@ void tmo_cli_find(const struct tmo_loaded *loaded, const struct tmo_goal *goal, 
     target.program = program;
     memset(ret, 0, sizeof(*ret));
     ret->rule = first_for(loaded, &target, goal->has_port, program);
-    tmo_rule_settle(ret->rule, cfg, &ret->settled);
-    tmo_plan_make(ret->settled.value, &ret->plan);
-    if (ret->rule != NULL)
-        ret->plan.protos |= tmo_plan_protos(tmo_rule_protos(ret->rule));
+    make_plan(ret->rule, cfg, &ret->settled, &ret->plan);
     ret->accept_us = accept_us_of(loaded, &target, program);
     if (cfg->value[TMO_SET_DISABLE] != 0) {
         snprintf(ret->alone, sizeof(ret->alone), "nothing is done, as disable is on");
