@@ -209,7 +209,7 @@ done
 # --- settings -------------------------------------------------------------------------------------
 
 # Roff's way of writing a minus is no matter here.
-for page in README.md "$pages/libsocktmo.8" "$pages/socktmo.1"; do
+for page in README.md "$pages/libsocktmo.8" "$pages/socktmo.1" "$pages/socktmo.conf.5"; do
     if [ -e "$page" ]; then
         sed 's/\\-/-/g; s/\\&//g' "$page" >"$work/$(basename "$page")"
     else
@@ -227,6 +227,10 @@ for setting in $settings; do
     option=$(echo "$setting" | tr 'A-Z_' 'a-z-')
     grep -Eq -e "(--|Fl -)$option([^a-z-]|\$)" "$work/socktmo.1" ||
         violation "socktmo.1: --$option is not in it"
+done
+for setting in $(sed -n 's/^SETTING(\([A-Z_]*\), [A-Z]*, \(FILE\|RULE\),.*/\1/p' config/settings.def); do
+    grep -qxF ".It Cm $(echo "$setting" | tr 'A-Z' 'a-z')" "$work/socktmo.conf.5" ||
+        violation "socktmo.conf.5: $setting is not in it"
 done
 
 # --- licence --------------------------------------------------------------------------------------
