@@ -60,8 +60,8 @@ void tmo_line_bits(struct tmo_line *line, const char *key, size_t key_len, const
 void tmo_line_hex(struct tmo_line *line, const char *key, size_t key_len,
                   const unsigned char *bytes, size_t len);
 
-/* Writes what begins at P (LEFT bytes, at least one) into OUT, at most 6 bytes, as JSON or text have
- * it within quotes; *RET_LEN is how much of P that was. Returns the length of OUT. */
+/* Writes what begins at P (LEFT bytes, at least one) into OUT, at most 6 bytes, as JSON or text
+ * have it within quotes; *RET_LEN is how much of P that was. Returns the length of OUT. */
 size_t tmo_line_escape(const unsigned char *p, size_t left, bool json, char *out, size_t *ret_len);
 
 #endif

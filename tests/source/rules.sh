@@ -228,10 +228,11 @@ for setting in $settings; do
     grep -Eq -e "(--|Fl -)$option([^a-z-]|\$)" "$work/socktmo.1" ||
         violation "socktmo.1: --$option is not in it"
 done
-for setting in $(sed -n 's/^SETTING(\([A-Z_]*\), [A-Z]*, \(FILE\|RULE\),.*/\1/p' config/settings.def); do
-    grep -qxF ".It Cm $(echo "$setting" | tr 'A-Z' 'a-z')" "$work/socktmo.conf.5" ||
-        violation "socktmo.conf.5: $setting is not in it"
-done
+sed -n 's/^SETTING(\([A-Z_]*\), [A-Z]*, \(FILE\|RULE\),.*/\1/p' config/settings.def |
+    while read -r setting; do
+        grep -qxF ".It Cm $(echo "$setting" | tr 'A-Z_' 'a-z_')" "$work/socktmo.conf.5" ||
+            violation "socktmo.conf.5: $setting is not in it"
+    done
 
 # --- licence --------------------------------------------------------------------------------------
 
