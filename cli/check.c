@@ -114,8 +114,9 @@ static void json_rule(const struct tmo_rule *rule, struct tmo_json *json)
             continue;
         }
         tmo_setting_key(id, key, sizeof(key));
-        tmo_json_text(json, key,
-                      v->text != NULL ? v->text : tmo_cli_value(id, v->value, NULL, buf));
+        tmo_json_text(
+            json, key,
+            v->text != NULL && v->text[0] == '\0' ? "" : tmo_cli_value(id, v->value, v->text, buf));
     }
     tmo_json_close(json, '}');
     tmo_json_close(json, '}');

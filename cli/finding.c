@@ -3,6 +3,7 @@
  */
 #include "cli/finding.h"
 #include "cli/ruletext.h"
+#include "shim/policy/readfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static enum tmo_proto proto_of(uint8_t bit)
     return bit == TMO_PROTO_UDP ? TMO_UDP : bit == TMO_PROTO_UNIX ? TMO_UNIX_STREAM : TMO_TCP;
 }
 
-/* The plan of a connection of RULE (NULL: of none), as the library makes it. */
+/* The plan of a connection of RULE (NULL: of none), as the library makes it. Its socket options
+ * stay for ever. */
 static void make_plan(const struct tmo_rule *rule, const struct tmo_config *cfg,
                       struct tmo_settled *settled, struct tmo_plan *ret)
 {
@@ -43,6 +45,9 @@ static void make_plan(const struct tmo_rule *rule, const struct tmo_config *cfg,
     tmo_plan_make(settled->value, ret);
     if (rule != NULL)
         ret->protos |= tmo_plan_protos(tmo_rule_protos(rule));
+    struct tmo_arena arena;
+    tmo_readfile_arena(&arena);
+    (void)tmo_plan_take_sockopts(ret, settled->text[TMO_SET_SOCKOPT], &arena);
 }
 
 /* The timeout of a socket that listens: rules that ask where a connection goes or comes from are

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/say.h"
 #include "config/parse.h"
+#include "config/sockopts.h"
 #include "shim/policy/readfile.h"
 
 #include <errno.h>
@@ -199,8 +200,25 @@ void tmo_cli_json_faults(const struct tmo_loaded *loaded, struct tmo_json *json)
 
 /* --- values ---------------------------------------------------------------------------------- */
 
+/* The list of socket options in its normal form. */
+static const char *sockopts_text(const char *text)
+{
+    static char all[TMO_SOCKOPTS * TMO_SOCKOPT_TEXT];
+    struct tmo_sockopt options[TMO_SOCKOPTS];
+    int count = tmo_sockopts_parse(text, strlen(text), options, NULL);
+    size_t at = 0;
+    for (int i = 0; i < count; i++) {
+        if (i > 0)
+            all[at++] = ',';
+        at += tmo_sockopt_print(&options[i], all + at);
+    }
+    return all;
+}
+
 const char *tmo_cli_value(enum tmo_setting id, int64_t value, const char *text, char *buf)
 {
+    if (text != NULL && text[0] != '\0' && tmo_setting_info[id].type == TMO_TYPE_SOCKOPT)
+        return sockopts_text(text);
     if (text != NULL)
         return text[0] != '\0' ? text : tmo_cli_empty(id);
     tmo_setting_print(id, value, buf);

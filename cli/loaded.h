@@ -28,7 +28,7 @@ void tmo_cli_tell_faults(const struct tmo_loaded *loaded);
 void tmo_cli_json_faults(const struct tmo_loaded *loaded, struct tmo_json *json);
 
 /* The value of setting ID as a person reads it: TEXT if it is a textual setting, else VALUE, for
- * which BUF (TMO_SETTING_TEXT bytes) is room. */
+ * which BUF (TMO_SETTING_TEXT bytes) is room. Good until the next call. */
 const char *tmo_cli_value(enum tmo_setting id, int64_t value, const char *text, char *buf);
 
 /* Where the general value of setting ID came from: "default", "environment, by SOCKTMO_TIMEOUT",

@@ -14,7 +14,7 @@
 struct story {
     const struct tmo_plan *plan;
     uint8_t proto, dir;
-    bool connects; /* a handshake is waited for */
+    bool is6, connects; /* of IPv6; a handshake is waited for */
     tmo_step_fn *step;
     void *ctx;
     unsigned count;
@@ -50,28 +50,75 @@ static void say_timeout(struct story *s, enum tmo_way way, int64_t us, const cha
     say(s, call, "%s%s", when, but_for_its_own(s));
 }
 
-static void say_number(struct story *s, const char *option, int value, const char *when)
+/* The same for other options. AMOUNT: of two values one is the stricter. */
+static const char *but_for_its_option(const struct story *s, bool amount)
+{
+    return s->plan->mode == TMO_MODE_FORCE           ? ""
+           : s->plan->mode == TMO_MODE_CAP && amount ? ", unless the program set less"
+                                                     : ", unless the program set it";
+}
+
+static void say_number(struct story *s, const char *option, int value, bool amount)
 {
     char call[80];
     snprintf(call, sizeof(call), "setsockopt(%s, %d)", option, value);
-    say(s, call, "%s", when);
+    say(s, call, "%s%s", s->connects ? "before connect" : "at accept",
+        but_for_its_option(s, amount));
 }
 
-static void say_options(struct story *s, const char *when)
+static void say_options(struct story *s)
 {
     const struct tmo_plan *plan = s->plan;
     if (s->proto != TMO_PROTO_TCP)
         return;
     if (plan->keepalive.idle_s != 0) {
-        say_number(s, "SOL_SOCKET, SO_KEEPALIVE", 1, when);
-        say_number(s, "IPPROTO_TCP, TCP_KEEPIDLE", plan->keepalive.idle_s, when);
+        say_number(s, "SOL_SOCKET, SO_KEEPALIVE", 1, false);
+        say_number(s, "IPPROTO_TCP, TCP_KEEPIDLE", plan->keepalive.idle_s, true);
         if (plan->keepalive.interval_s != 0)
-            say_number(s, "IPPROTO_TCP, TCP_KEEPINTVL", plan->keepalive.interval_s, when);
+            say_number(s, "IPPROTO_TCP, TCP_KEEPINTVL", plan->keepalive.interval_s, true);
         if (plan->keepalive.count != 0)
-            say_number(s, "IPPROTO_TCP, TCP_KEEPCNT", plan->keepalive.count, when);
+            say_number(s, "IPPROTO_TCP, TCP_KEEPCNT", plan->keepalive.count, true);
     }
     if (plan->user_timeout_ms != 0)
-        say_number(s, "IPPROTO_TCP, TCP_USER_TIMEOUT", (int)plan->user_timeout_ms, when);
+        say_number(s, "IPPROTO_TCP, TCP_USER_TIMEOUT", (int)plan->user_timeout_ms, true);
+}
+
+/* Whether such a socket has OPTION; as shim/policy/options.c has it. */
+static bool applies(const struct story *s, const struct tmo_sockopt *option)
+{
+    bool late = s->dir == TMO_FROM;
+    switch (option->scope) {
+    case TMO_FOR_INET:
+        return s->proto != TMO_PROTO_UNIX;
+    case TMO_FOR_TCP:
+        return s->proto == TMO_PROTO_TCP;
+    case TMO_FOR_TCP_NEW:
+        return s->proto == TMO_PROTO_TCP && !late;
+    case TMO_FOR_UDP:
+        return s->proto == TMO_PROTO_UDP;
+    case TMO_FOR_IP6:
+        return s->is6;
+    case TMO_FOR_IP6_NEW:
+        return s->is6 && !late;
+    case TMO_FOR_UNIX:
+        return s->proto == TMO_PROTO_UNIX;
+    default:
+        return true;
+    }
+}
+
+static void say_listed(struct story *s)
+{
+    for (unsigned i = 0; i < s->plan->sockopts_count; i++) {
+        const struct tmo_sockopt *option = &s->plan->sockopts[i];
+        char value[TMO_SOCKOPT_TEXT], call[TMO_SOCKOPT_TEXT + 16];
+        if (!applies(s, option))
+            continue;
+        tmo_sockopt_print(option, value);
+        snprintf(call, sizeof(call), "setsockopt(%s)", value);
+        say(s, call, "%s%s", s->dir == TMO_FROM ? "at accept" : "at socket",
+            but_for_its_option(s, tmo_sockopt_is_amount(option->type)));
+    }
 }
 
 /* Which waits the timeout of a direction is for. */
@@ -150,14 +197,17 @@ static void say_linger(struct story *s)
     say(s, call, "where the program sets a longer one");
 }
 
-unsigned tmo_cli_outcome(const struct tmo_plan *plan, int64_t accept_us, uint8_t proto, uint8_t dir,
-                         tmo_step_fn *step, void *ctx)
+unsigned tmo_cli_outcome(const struct tmo_plan *plan, int64_t accept_us,
+                         const struct tmo_target *target, tmo_step_fn *step, void *ctx)
 {
+    uint8_t proto = target->proto, dir = target->dir;
     struct story s = {.plan = plan, .proto = proto, .dir = dir, .step = step, .ctx = ctx};
+    s.is6 = target->has_addr && !tmo_block_is4(target->addr);
     s.connects = dir == TMO_TO && proto != TMO_PROTO_UDP;
     if (dir == TMO_FROM && proto != TMO_PROTO_UDP && accept_us != 0)
         say_timeout(&s, TMO_RECV, accept_us, "on the listening socket, for a blocking accept");
-    say_options(&s, s.connects ? "before connect" : "at accept");
+    say_listed(&s);
+    say_options(&s);
     if (s.connects && plan->connect_us != 0)
         say_timeout(&s, TMO_SEND, plan->connect_us,
                     plan->connect_us == plan->wait_us[TMO_SEND]

@@ -118,7 +118,6 @@ static void print_step(void *ctx, const char *call, const char *when)
 void tmo_cli_story_print(const struct tmo_story *story)
 {
     const struct tmo_finding *finding = &story->finding;
-    const struct tmo_target *target = &story->goal->target;
     print_heading(story);
     print_passed(story);
     print_settings(story);
@@ -127,8 +126,8 @@ void tmo_cli_story_print(const struct tmo_story *story)
         fputs("    ", stdout);
         put_column(finding->alone, 0);
         fputc('\n', stdout);
-    } else if (tmo_cli_outcome(&finding->plan, finding->accept_us, target->proto, target->dir,
-                               print_step, NULL) == 0) {
+    } else if (tmo_cli_outcome(&finding->plan, finding->accept_us, &story->goal->target, print_step,
+                               NULL) == 0) {
         fputs("    nothing, as no limit is set\n", stdout);
     }
 }

@@ -64,7 +64,9 @@ static void json_settings(const struct tmo_story *story, struct tmo_json *json)
         tmo_setting_key(id, key, sizeof(key));
         tmo_json_open(json, key, '{');
         tmo_json_text(json, "value",
-                      text != NULL ? text : tmo_cli_value(id, settled->value[id], NULL, buf));
+                      text != NULL && text[0] == '\0'
+                          ? ""
+                          : tmo_cli_value(id, settled->value[id], text, buf));
         tmo_json_text(json, "origin", origin);
         tmo_json_close(json, '}');
         free(origin);
@@ -97,8 +99,7 @@ void tmo_cli_story_json(const struct tmo_story *story, struct tmo_json *json)
     tmo_json_text(json, "left_alone", finding->alone[0] != '\0' ? finding->alone : NULL);
     tmo_json_open(json, "steps", '[');
     if (finding->alone[0] == '\0')
-        (void)tmo_cli_outcome(&finding->plan, finding->accept_us, goal->target.proto,
-                              goal->target.dir, json_step, json);
+        (void)tmo_cli_outcome(&finding->plan, finding->accept_us, &goal->target, json_step, json);
     tmo_json_close(json, ']');
     tmo_json_close(json, '}');
 }

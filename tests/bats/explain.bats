@@ -140,11 +140,11 @@ Settings:"* ]] || fail "the reasons"
         SOCKTMO_AWAIT=answer SOCKTMO_MODE=fill
     cmd explain 10.0.0.1:80
     expect_silent
-    [[ ${output#*What the library does:$'\n'} == "    setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1): before connect
-    setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, 60): before connect
-    setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, 10): before connect
-    setsockopt(IPPROTO_TCP, TCP_KEEPCNT, 5): before connect
-    setsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT, 20000): before connect
+    [[ ${output#*What the library does:$'\n'} == "    setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1): before connect, unless the program set it
+    setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, 60): before connect, unless the program set it
+    setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, 10): before connect, unless the program set it
+    setsockopt(IPPROTO_TCP, TCP_KEEPCNT, 5): before connect, unless the program set it
+    setsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT, 20000): before connect, unless the program set it
     setsockopt(SOL_SOCKET, SO_SNDTIMEO, 1s): for the time of a blocking connect, unless the program set one
     setsockopt(SOL_SOCKET, SO_RCVTIMEO, 1500ms): at connect, for blocking reads, unless the program set one
     setsockopt(SOL_SOCKET, SO_SNDTIMEO, 1500ms): when connected, for blocking writes, unless the program set one
@@ -158,6 +158,9 @@ Settings:"* ]] || fail "the reasons"
     expect '[.steps[].call] | [.[0], .[6], .[8]]' \
         '["setsockopt(SOL_SOCKET, SO_RCVTIMEO, 4s)","setsockopt(SOL_SOCKET, SO_RCVTIMEO, 1500ms)","poll, select, epoll_wait"]'
     expect '.steps[8].when' 'left alone, as nonblock is off'
+    SOCKTMO_RULES='to ::/0: sockopt=tcp_nodelay=1,IPV6_TCLASS=8,UDP_CORK=1' explains '[::1]:80'
+    expect '[.settings.sockopt.value, (.steps[:2][].call)]' \
+        '["TCP_NODELAY=on,IPV6_TCLASS=8,UDP_CORK=on","setsockopt(TCP_NODELAY=on)","setsockopt(IPV6_TCLASS=8)"]'
     # the listener's limit is not that of a rule for its connections
     SOCKTMO_RULES='from any: accept=9s; proto tcp: accept=8s' explains --from 10.0.0.1:80
     expect '.steps[0].call' 'setsockopt(SOL_SOCKET, SO_RCVTIMEO, 8s)'
