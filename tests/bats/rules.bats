@@ -64,6 +64,26 @@ the_rule() {
     [[ $(the_rule) == - ]] || fail "by $(the_rule)"
 }
 
+@test "curl: two destinations, two limits, by the names that it looks up" {
+    requires curl
+    [[ $EUID -eq 0 ]] && unshare -m true 2>/dev/null || skip 'no mount namespaces here'
+    printf '%s\n' '127.0.0.2 metadata.test' '127.0.0.3 db.reports.test' >hosts
+    # shellcheck disable=SC2016
+    local own_hosts='mount --make-rprivate / && mount --bind hosts /etc/hosts && exec curl "$@"'
+
+    conf 'timeout = 3s' '[metadata]' 'match = to metadata.test' 'timeout = 300ms' \
+        '[reports]' 'match = to *.reports.test' 'recv = 900ms'
+    for case in 'metadata.test 300 metadata' 'db.reports.test 900 reports'; do
+        read -r name limit rule <<<"$case"
+        rm -f log
+        under SOCKTMO_CONFIG="$PWD/conf" SOCKTMO_LOG="$PWD/log" -- unshare -m bash -c "$own_hosts" - \
+            -sS --noproxy '*' "http://$name:$PEER_PORT/"
+        [[ $status -ne 0 ]] || fail 'curl ended well'
+        assert_waited "$limit" "$(record timeout .waited_ms)" 'waited_ms'
+        [[ $(record timeout '[.rule, .host] | join(" ")') == "$rule $name" ]] || fail 'another rule'
+    done
+}
+
 @test "psql: two destinations, two limits" {
     requires psql postgresql-client
     local rules='to 127.0.0.2: recv=400ms; to 127.0.0.3: recv=1s'

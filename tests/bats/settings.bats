@@ -462,3 +462,14 @@ each_owner() {
     [[ $output == $'root log 0\nwritable  1\nothers  1\nlinked log 0\nmissing  0' ]] ||
         fail 'with other rights'
 }
+
+@test "a configuration file that may not be read is told, and the program runs" {
+    requires setpriv util-linux
+    [[ $EUID -eq 0 ]] || skip 'only root can become somebody else'
+    public
+    echo 'recv = 2s' >"$PUBLIC/secret"
+    chmod 000 "$PUBLIC/secret"
+    as_user env LD_PRELOAD="$PUBLIC/libsocktmo.so" SOCKTMO_CONFIG="$PUBLIC/secret" echo ran
+    expect_told SOCKTMO_CONFIG "$PUBLIC/secret" 'cannot be read: permission denied'
+    [[ $output == ran ]] || fail 'it did not run'
+}
