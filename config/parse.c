@@ -274,16 +274,6 @@ bool tmo_parse_keep(struct tmo_parse *p, const struct tmo_draft *draft, struct t
     *rule = draft->rule;
     memcpy(values, draft->values, rule->values_count * sizeof(*values));
     rule->values = values;
-    rule->next = NULL;
-    if (rules->last != NULL)
-        rules->last->next = rule;
-    else
-        rules->first = rule;
-    rules->last = rule;
-    rules->count++;
-    for (unsigned i = 0; i < rule->places_count; i++) {
-        rules->asks_host = rules->asks_host || rule->places[i].kind == TMO_PLACE_HOST;
-        rules->asks_path = rules->asks_path || rule->places[i].kind == TMO_PLACE_PATH;
-    }
+    tmo_rules_add(rules, rule);
     return true;
 }

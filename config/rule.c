@@ -103,6 +103,21 @@ unsigned tmo_rule_misses(const struct tmo_rule *rule, const struct tmo_target *t
     return misses;
 }
 
+void tmo_rules_add(struct tmo_ruleset *rules, struct tmo_rule *rule)
+{
+    rule->next = NULL;
+    if (rules->last != NULL)
+        rules->last->next = rule;
+    else
+        rules->first = rule;
+    rules->last = rule;
+    rules->count++;
+    for (unsigned i = 0; i < rule->places_count; i++) {
+        rules->asks_host = rules->asks_host || rule->places[i].kind == TMO_PLACE_HOST;
+        rules->asks_path = rules->asks_path || rule->places[i].kind == TMO_PLACE_PATH;
+    }
+}
+
 const struct tmo_rule *tmo_rules_find(const struct tmo_ruleset *rules,
                                       const struct tmo_target *target)
 {

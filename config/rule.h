@@ -93,6 +93,9 @@ enum {
 /* Which conditions of RULE TARGET does not meet; 0: tmo_rule_matches(). */
 unsigned tmo_rule_misses(const struct tmo_rule *rule, const struct tmo_target *target);
 
+/* Puts RULE, which is in no other, behind those of RULES. */
+void tmo_rules_add(struct tmo_ruleset *rules, struct tmo_rule *rule);
+
 /* Whether RULE is for programs called PROGRAM. */
 bool tmo_rule_is_for(const struct tmo_rule *rule, const char *program);
 

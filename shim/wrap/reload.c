@@ -65,19 +65,8 @@ static void keep_ours(struct tmo_ruleset *set)
     *set = (struct tmo_ruleset){.count = 0};
     for (struct tmo_rule *next; rule != NULL; rule = next) {
         next = rule->next;
-        if (!tmo_rule_is_for(rule, tmo_self.program))
-            continue;
-        rule->next = NULL;
-        if (set->last != NULL)
-            set->last->next = rule;
-        else
-            set->first = rule;
-        set->last = rule;
-        set->count++;
-        for (unsigned i = 0; i < rule->places_count; i++) {
-            set->asks_host = set->asks_host || rule->places[i].kind == TMO_PLACE_HOST;
-            set->asks_path = set->asks_path || rule->places[i].kind == TMO_PLACE_PATH;
-        }
+        if (tmo_rule_is_for(rule, tmo_self.program))
+            tmo_rules_add(set, rule);
     }
 }
 
