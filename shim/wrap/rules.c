@@ -226,7 +226,7 @@ void tmo_rules_peer(int fd, struct tmo_slot *slot, unsigned dir, const struct tm
     /* Who connects by a path has none: it is known by ours. */
     bool by_own = slot->family == TMO_FAMILY_UNIX && dir == TMO_FROM;
     socklen_t len = 0;
-    if (by_own || !tmo_emit_peer(slot, &addr, &len))
+    if (by_own ? rules->set.asks_path : !tmo_emit_peer(slot, &addr, &len))
         len = ask(by_own ? SYS_getsockname : SYS_getpeername, fd, &addr);
     int own_port = -1;
     if (dir == TMO_FROM && !by_own)
