@@ -155,7 +155,9 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
         return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
     sample_queue(fd, slot);
-    int r = wait_before(fd, slot, kind->name);
+    int r = 0;
+    if (TMO_UNLIKELY(tmo_plan_of(slot)->reports || slot->proto == TMO_MPTCP))
+        r = wait_before(fd, slot, kind->name);
     if (r < 0) {
         errno = -r;
         return -1;

@@ -83,20 +83,6 @@ int tmo_rules_make(struct tmo_rules *rules, const struct tmo_config *cfg, struct
 
 /* --- choosing -------------------------------------------------------------------------------- */
 
-bool tmo_rules_cover(enum tmo_proto proto)
-{
-    const struct tmo_rules *rules = tmo_rules_now();
-    unsigned protos = rules != NULL ? rules->protos : tmo_current.plan.protos;
-    return (protos >> proto & 1) != 0;
-}
-
-void tmo_rules_begin(struct tmo_slot *slot)
-{
-    const struct tmo_rules *rules = tmo_rules_now();
-    if (rules != NULL)
-        slot->plan = rules->birth[slot->proto];
-}
-
 static void choose(const struct tmo_rules *rules, struct tmo_slot *slot, struct tmo_target *target)
 {
     target->proto = proto_bit((enum tmo_proto)slot->proto);
@@ -185,12 +171,11 @@ static bool can_read(const void *addr, size_t len)
            (((uintptr_t)first ^ (uintptr_t)last) < 4096 || tmo_raw_can_read_8(last));
 }
 
-void tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len, bool read)
+void tmo_rules_connect_by(const struct tmo_rules *rules, struct tmo_slot *slot,
+                          const struct sockaddr *addr, socklen_t len, bool read)
 {
-    const struct tmo_rules *rules = tmo_rules_now();
     struct sockaddr_storage copy;
-    if (rules == NULL || addr == NULL || len < 8 || len > sizeof(copy) ||
-        (!read && !can_read(addr, len)))
+    if (addr == NULL || len < 8 || len > sizeof(copy) || (!read && !can_read(addr, len)))
         return;
     memcpy(&copy, addr, len); /* another thread may change it meanwhile: one look */
     if (copy.ss_family != AF_UNSPEC)
@@ -217,12 +202,10 @@ static int port_of(int fd)
                : 0;
 }
 
-void tmo_rules_peer(int fd, struct tmo_slot *slot, unsigned dir, const struct tmo_slot *listener)
+void tmo_rules_peer_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot, unsigned dir,
+                       const struct tmo_slot *listener)
 {
-    const struct tmo_rules *rules = tmo_rules_now();
     struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
-    if (rules == NULL)
-        return;
     /* Who connects by a path has none: it is known by ours. */
     bool by_own = slot->family == TMO_FAMILY_UNIX && dir == TMO_FROM;
     socklen_t len = 0;

@@ -27,18 +27,45 @@ static inline const struct tmo_rules *tmo_rules_now(void)
 int tmo_rules_make(struct tmo_rules *rules, const struct tmo_config *cfg, struct tmo_arena *arena);
 
 /* Whether sockets of PROTO are ours. */
-bool tmo_rules_cover(enum tmo_proto proto);
+static inline bool tmo_rules_cover(enum tmo_proto proto)
+{
+    const struct tmo_rules *rules = tmo_rules_now();
+    unsigned protos = rules != NULL ? rules->protos : tmo_current.plan.protos;
+    return (protos >> proto & 1) != 0;
+}
 
 /* Gives SLOT, which is not connected, the plan of its beginning. */
-void tmo_rules_begin(struct tmo_slot *slot);
+static inline void tmo_rules_begin(struct tmo_slot *slot)
+{
+    const struct tmo_rules *rules = tmo_rules_now();
+    if (rules != NULL)
+        slot->plan = rules->birth[slot->proto];
+}
+
+/* The same as below, where there are RULES. */
+void tmo_rules_connect_by(const struct tmo_rules *rules, struct tmo_slot *slot,
+                          const struct sockaddr *addr, socklen_t len, bool read);
+void tmo_rules_peer_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot, unsigned dir,
+                       const struct tmo_slot *listener);
 
 /* Gives SLOT the plan for ADDR (LEN bytes), which it is to connect or send to: the program's
  * pointer. READ: the kernel has read it; else it may be a bad one. */
-void tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len,
-                       bool read);
+static inline void tmo_rules_connect(struct tmo_slot *slot, const struct sockaddr *addr,
+                                     socklen_t len, bool read)
+{
+    const struct tmo_rules *rules = tmo_rules_now();
+    if (TMO_UNLIKELY(rules != NULL))
+        tmo_rules_connect_by(rules, slot, addr, len, read);
+}
 
 /* Gives SLOT, of the connection FD, the plan for its peer, which it knows. DIR: TMO_TO or TMO_FROM.
  * LISTENER: that it was accepted from, if known. */
-void tmo_rules_peer(int fd, struct tmo_slot *slot, unsigned dir, const struct tmo_slot *listener);
+static inline void tmo_rules_peer(int fd, struct tmo_slot *slot, unsigned dir,
+                                  const struct tmo_slot *listener)
+{
+    const struct tmo_rules *rules = tmo_rules_now();
+    if (TMO_UNLIKELY(rules != NULL))
+        tmo_rules_peer_by(rules, fd, slot, dir, listener);
+}
 
 #endif

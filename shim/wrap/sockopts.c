@@ -28,7 +28,7 @@ static void tell_refused(const struct tmo_sockopt *option, int error)
         NULL, &(struct tmo_problem){.where = "SOCKTMO_SOCKOPT", .value = value, .what = what.text});
 }
 
-void tmo_sockopts_made(int fd, struct tmo_slot *slot, bool is_new)
+void tmo_sockopts_made_by(int fd, struct tmo_slot *slot, bool is_new)
 {
     const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned which = TMO_OPTIONS_LISTED | (is_new ? 0u : TMO_OPTIONS_LATE);
@@ -45,7 +45,7 @@ static bool is_same_list(const struct tmo_plan *a, const struct tmo_plan *b)
             memcmp(a->sockopts, b->sockopts, a->sockopts_count * sizeof(*a->sockopts)) == 0);
 }
 
-void tmo_sockopts_connect(int fd, struct tmo_slot *slot, unsigned before)
+void tmo_sockopts_connect_by(int fd, struct tmo_slot *slot, unsigned before)
 {
     const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned which = TMO_OPTIONS_CONNECTION;
@@ -55,8 +55,7 @@ void tmo_sockopts_connect(int fd, struct tmo_slot *slot, unsigned before)
         tmo_options_set(fd, slot, plan, which, tell_refused);
 }
 
-void tmo_sockopts_follow(int fd, struct tmo_slot *slot, int level, int name)
+void tmo_sockopts_follow_by(int fd, struct tmo_slot *slot, int level, int name)
 {
-    if (tmo_current.wide.options) /* else there is no such option in any plan */
-        tmo_options_follow(fd, slot, tmo_plan_of(slot), level, name, tell_refused);
+    tmo_options_follow(fd, slot, tmo_plan_of(slot), level, name, tell_refused);
 }
