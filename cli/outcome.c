@@ -155,7 +155,10 @@ static void say_loops(struct story *s)
     }
     if (connects) {
         tmo_duration_print(plan->connect_ns, time);
-        say(s, waits, "a connect under way is ended after %s", time);
+        say(s, waits,
+            plan->reports ? "a connect under way is recorded after %s"
+                          : "a connect under way is ended after %s",
+            time);
     }
     if (plan->wait_ns[TMO_RECV] != 0) {
         tmo_duration_print(plan->wait_ns[TMO_RECV], time);
@@ -172,16 +175,17 @@ static void say_deadlines(struct story *s)
 {
     static const char call[] = "getsockopt(IPPROTO_TCP, TCP_INFO)";
     const struct tmo_plan *plan = s->plan;
+    const char *what = plan->reports ? "recorded" : "ended";
     char time[TMO_DURATION_TEXT];
     if (s->proto != TMO_PROTO_TCP) /* the kernel does not tell for others */
         return;
     if (plan->idle_ns != 0) {
         tmo_duration_print(plan->idle_ns, time);
-        say(s, call, "at each wait that lasts: ended after %s of silence both ways", time);
+        say(s, call, "at each wait that lasts: %s after %s of silence both ways", what, time);
     }
     if (plan->total_ns != 0) {
         tmo_duration_print(plan->total_ns, time);
-        say(s, call, "at each wait that lasts: ended %s after %s", time,
+        say(s, call, "at each wait that lasts: %s %s after %s", what, time,
             s->dir == TMO_TO ? "connect" : "accept");
     }
 }

@@ -63,9 +63,10 @@ static long number(struct tmo_span text, long most)
 {
     long n = 0;
     for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9' || n > most)
+        int digit = text.at[i] - '0';
+        if (digit < 0 || digit > 9 || n > (most - digit) / 10)
             return -1;
-        n = n * 10 + (text.at[i] - '0');
+        n = n * 10 + digit;
     }
     return text.len > 0 && n <= most ? n : -1;
 }
@@ -138,16 +139,19 @@ static bool take_glob(struct tmo_parse *p, struct tmo_span text, bool lower,
     return true;
 }
 
-/* Whether TEXT may be a glob of host names. */
+/* Whether TEXT may be a glob of host names: with a letter, or * alone. What has digits only is
+ * meant to be addresses, which no name is. */
 static bool is_host(struct tmo_span text)
 {
+    bool letters = text.len == 1 && text.at[0] == '*';
     for (size_t i = 0; i < text.len; i++) {
         char c = tmo_word_lower(text.at[i]);
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80 ||
               strchr("-._*?[]!^", c) != NULL))
             return false;
+        letters = letters || (c >= 'a' && c <= 'z') || (unsigned char)c >= 0x80;
     }
-    return text.len > 0;
+    return letters;
 }
 
 static bool take_address(struct tmo_parse *p, struct tmo_span item, struct tmo_place *place)

@@ -66,7 +66,7 @@ static bool proto_hits(const struct tmo_rule *rule, const struct tmo_target *tar
 
 static bool port_hits(const struct tmo_rule *rule, const struct tmo_target *target)
 {
-    bool has_port = target->has_addr || target->host != NULL;
+    bool has_port = target->has_addr || target->has_port || target->host != NULL;
     bool hit = rule->ports_count == 0;
     for (unsigned i = 0; i < rule->ports_count && !hit; i++)
         hit = has_port && target->port >= rule->ports[i].low && target->port <= rule->ports[i].high;

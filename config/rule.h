@@ -70,6 +70,7 @@ struct tmo_target {
     uint8_t dir;         /* TMO_TO or TMO_FROM; 0: not connected yet */
     uint8_t proto;       /* TMO_PROTO_TCP, _UDP or _UNIX */
     bool has_addr;       /* an IP address is known, below */
+    bool has_port;       /* only a port is: of a listener */
     uint8_t addr[16];    /* IPv4 as config/address.h has it */
     uint32_t scope;      /* 0: none */
     uint16_t port;       /* the peer's for TMO_TO, our own for TMO_FROM */

@@ -41,9 +41,22 @@ static int judge(const struct tmo_statx *is, bool secure)
     return is->size > TMO_CONFIG_FILE_MAX ? -EFBIG : 0;
 }
 
-static int read_file(const char *path, bool secure, struct tmo_arena *arena, const char **ret_text,
-                     size_t *ret_len)
+struct tmo_readfile_state tmo_readfile_state = {.fd = -1};
+
+void tmo_readfile_forked(void)
 {
+    struct tmo_readfile_state *state = &tmo_readfile_state;
+    struct tmo_statx is;
+    int fd = __atomic_exchange_n(&state->fd, -1, __ATOMIC_ACQUIRE);
+    if (fd >= 0 && tmo_statx_fd(fd, &is) == 0 && is.ino == state->open.ino &&
+        tmo_statx_device(&is) == tmo_statx_device(&state->open))
+        (void)tmo_raw_close(fd);
+}
+
+static int read_file(const char *path, bool is_config, bool secure, struct tmo_arena *arena,
+                     const char **ret_text, size_t *ret_len)
+{
+    struct tmo_readfile_state *state = &tmo_readfile_state;
     struct tmo_statx is;
     int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     int fd = (int)TMO_RAW4(SYS_openat, AT_FDCWD, path, flags, 0);
@@ -51,24 +64,32 @@ static int read_file(const char *path, bool secure, struct tmo_arena *arena, con
         return fd;
     int r = tmo_statx_fd(fd, &is);
     if (r == 0)
-        r = judge(&is, secure);
+        r = judge(&is, secure && is_config);
+    if (is_config) {
+        state->open = is;
+        __atomic_store_n(&state->fd, fd, __ATOMIC_RELEASE);
+    }
     if (r == 0)
         r = read_all(fd, is.size, arena, ret_text, ret_len);
+    if (r == 0 && is_config && !state->has_first) {
+        state->has_first = true;
+        state->first = is;
+    }
     (void)tmo_raw_close(fd);
+    __atomic_store_n(&state->fd, -1, __ATOMIC_RELEASE);
     return r;
 }
 
 static int read_any(const char *path, bool is_config, struct tmo_arena *arena,
                     const char **ret_text, size_t *ret_len)
 {
-    (void)is_config;
-    return read_file(path, false, arena, ret_text, ret_len);
+    return read_file(path, is_config, false, arena, ret_text, ret_len);
 }
 
 static int read_secure(const char *path, bool is_config, struct tmo_arena *arena,
                        const char **ret_text, size_t *ret_len)
 {
-    return read_file(path, is_config, arena, ret_text, ret_len);
+    return read_file(path, is_config, true, arena, ret_text, ret_len);
 }
 
 const struct tmo_reader tmo_readfile = {read_any};

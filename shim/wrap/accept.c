@@ -11,6 +11,7 @@
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
 #include "shim/wrap/note.h"
+#include "shim/wrap/rules.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -23,6 +24,8 @@ int wrap_listen(int fd, int backlog)
     struct tmo_slot *slot = tmo_state_slot(fd);
     if (slot == NULL)
         return tmo_real.listen(fd, backlog);
+    if (slot->dir != TMO_DIR_LISTEN)
+        tmo_rules_listen(fd, slot);
     if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
         tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false);
     int r = tmo_real.listen(fd, backlog);
@@ -124,21 +127,29 @@ static __attribute__((noinline)) int accept_judged(struct tmo_slot *listener,
     return (int)tmo_call_after(&call, -1);
 }
 
+/* How many bytes of an address the program has room for, by its pointer, which may be a bad one. */
+static __attribute__((noinline)) socklen_t room_of(const socklen_t *len)
+{
+    bool aligned = (uintptr_t)len % 4096 <= 4096 - 8;
+    const char *at = (const char *)len - (aligned ? 0 : 4);
+    return len != NULL && tmo_raw_can_read_8(at) ? *len : 0;
+}
+
 /* The peer of FD, which was just accepted, for a program that asked for it in ADDR. Returns the
  * length. A connection that was reset meanwhile has a peer only there, where the kernel has just
- * written; how much of it the program has room for it alone knows. */
+ * written, if there was ROOM for all of it. */
 static __attribute__((noinline)) socklen_t peer_of(int fd, const struct sockaddr *addr,
-                                                   struct sockaddr_storage *ret)
+                                                   socklen_t room, struct sockaddr_storage *ret)
 {
     socklen_t len = sizeof(*ret);
     if (TMO_RAW3(SYS_getpeername, fd, ret, &len) == 0)
         return len;
-    if (!tmo_raw_can_read_8(addr))
+    if (room < 8 || !tmo_raw_can_read_8(addr))
         return 0;
     len = addr->sa_family == AF_INET    ? 8 /* family, port, address: the rest is zeros */
           : addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                         : 0;
-    if (len == 0 || !tmo_raw_can_read_8((const char *)addr + len - 8))
+    if (len == 0 || len > room || !tmo_raw_can_read_8((const char *)addr + len - 8))
         return 0;
     memset(ret, 0, sizeof(*ret));
     memcpy(ret, addr, len);
@@ -170,6 +181,9 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
         addr = (struct sockaddr *)&peer;
         len = &peer_len;
     }
+    socklen_t room = 0;
+    if (asks && tmo_wants_peers() && addr != NULL)
+        room = room_of(len);
     r = -1;
     if ((tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) == 0)
         r = flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
@@ -179,7 +193,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
         return r;
     tmo_note_went_well(slot, TMO_RECV);
     if (asks && tmo_wants_peers())
-        peer_len = peer_of(r, addr, &peer);
+        peer_len = peer_of(r, addr, room, &peer);
     tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
     errno = e;
     return r;

@@ -100,6 +100,16 @@ static ssize_t after_short(struct tmo_rest *w)
     return tmo_rest_go_on(w);
 }
 
+/* Whether the timeout that ended CALL was one of ours that is not in force any more: a datagram
+ * that another thread sent has given the socket the limits of where that went. */
+static bool was_of_other_plan(const struct tmo_call *call, const struct tmo_slot *slot)
+{
+    return call->plan != slot->plan && !tmo_proto_is_connected(slot->proto) &&
+           !tmo_slot_has_app(slot, call->kind->way) &&
+           (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) == 0 &&
+           tmo_raw_is_nonblocking(call->fd) == 0;
+}
+
 static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
 {
     struct tmo_rest w = tmo_rest_of(call, slot);
@@ -113,6 +123,10 @@ static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t
     /* With a timeout of its own the program would have seen the EINTR bare, too. */
     if (n == -EINTR && tmo_slot_has_app(slot, call->kind->way))
         return n;
+    if (n == -EAGAIN && was_of_other_plan(call, slot)) {
+        tmo_rest_since(&w, tmo_clock_ns(), 0);
+        return tmo_rest_go_on(&w);
+    }
     if (!tmo_judge_timed(call->fd, slot, tmo_plan_of(slot), call->kind->way, call->flags)) {
         tmo_state_rehot(call->fd, slot);
         return n;
@@ -287,6 +301,7 @@ ssize_t tmo_call_slow(struct tmo_call *call)
 
     bool ended = (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0; /* but there is something to read */
     uint16_t generation = slot->generation;
+    call->plan = slot->plan;
     bool owned = !ended && (is_owned(call, slot) || is_careful(call, slot));
     int before = !owned && !ended && is_noted_here(call, slot) ? tmo_note_before(call, slot) : 0;
     ssize_t n = before != 0 ? before

@@ -54,6 +54,7 @@ struct tmo_call {
     bool late;        /* how much it asks for is read when the kernel has read it, too */
     bool pipe;        /* the other descriptor can be the reason as well */
     unsigned splice_flags;
+    uint16_t plan; /* of the socket as the call began: tmo_call_slow() */
     int accept_flags;
 };
 

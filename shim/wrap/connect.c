@@ -258,6 +258,7 @@ static int connect_made(const struct attempt *a, int error, bool under_way)
         if (error == 0) {
             start_afresh(a);
             slot->dir = TMO_DIR_NONE;
+            tmo_rules_begin(slot);
             tmo_state_rehot(a->fd, slot);
         } else {
             tmo_slot_lower(slot, TMO_SLOT_RECORDED); /* it lives on */

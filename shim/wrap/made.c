@@ -203,9 +203,10 @@ static uint16_t local_port(int fd)
 void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
 {
     uint16_t before = slot->plan;
-    if (addr->sa_family == AF_UNSPEC)
+    if (addr->sa_family == AF_UNSPEC) {
+        slot->peer_port = 0;
         tmo_rules_begin(slot);
-    else
+    } else
         tmo_rules_connect(slot, addr, len, true);
     if (slot->plan == before)
         return;
@@ -248,7 +249,7 @@ void tmo_made_sent(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n
 {
     socklen_t len;
     if (tmo_current.rules == NULL || n < 0 || call->kind->way != TMO_SEND ||
-        tmo_proto_is_connected(slot->proto))
+        tmo_proto_is_connected(slot->proto) || slot->peer_port != 0) /* it waits for its peer */
         return;
     const struct sockaddr *addr = goes_to(call, true, &len);
     if (addr != NULL && len > sizeof(sa_family_t) && addr->sa_family != AF_UNSPEC)
@@ -310,8 +311,8 @@ void tmo_made_adopt(int fd, bool inherited)
     if (get_int(fd, SO_ACCEPTCONN) != 0) {
         read_app_timeo(fd, slot);
         tmo_made_listener(fd, slot);
-    } else if (!stream || TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0) {
-        if (stream)
+    } else if (TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0 || !stream) {
+        if (peer.ss_family != AF_UNSPEC)
             tmo_made_peer(slot, (struct sockaddr *)&peer, len);
         /* Who connected is not told; a server's port is mostly the lower one. */
         slot->dir = slot->family == TMO_FAMILY_UNIX || local_port(fd) < slot->peer_port

@@ -21,8 +21,10 @@
 /* The file that is watched. */
 static struct {
     const char *path;
-    struct tmo_statx was; /* as it was when it was last read */
-    uint64_t hash;        /* of what was read */
+    struct tmo_statx was;  /* as it was when it was last read */
+    struct tmo_statx root; /* "/" at the start: in a jail the name is another file's */
+    bool unread;           /* that it cannot be read was told */
+    uint64_t hash;         /* of what was read */
     uint32_t looked_ms;
     pid_t keeper; /* who is reading it; 0 = nobody */
     bool secure;
@@ -129,7 +131,8 @@ static void watch_file(char **envp, struct tmo_arena *arena)
     file.path = tmo_arena_text(arena, path, strlen(path));
     if (kept_env == NULL || file.path == NULL)
         return;
-    (void)tmo_statx_path(file.path, 0, &file.was);
+    file.was = tmo_readfile_state.first;
+    (void)tmo_statx_path("/", 0, &file.root);
     file.looked_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
     tmo_complain_start();
     file.hash = cfg->file_hash;
@@ -146,6 +149,7 @@ bool tmo_reload_start(char **envp, bool secure)
     file.secure = secure;
     struct tmo_rules read = {.general = 0};
     struct tmo_sources from = sources(envp, &arena);
+    tmo_readfile_state.has_first = false;
     int problems = tmo_config_load(&now->cfg, &read.set, &from, tmo_complain_count, &hash);
     bool off_by_file =
         now->cfg.source[TMO_SET_DISABLE] == TMO_FROM_FILE && now->cfg.value[TMO_SET_DISABLE] != 0;
@@ -186,17 +190,34 @@ static bool is_same_file(const struct tmo_statx *a, const struct tmo_statx *b)
            memcmp(a->times + 4, b->times + 4, 4 * sizeof(a->times[0])) == 0;
 }
 
-/* Reads the file again. Its settings stay as they are where anything is wrong. */
-static void read_again(void)
+static void tell_place(const char *what)
+{
+    tmo_complain(NULL, &(struct tmo_problem){
+                           .where = file.path, .value = "", .what = what, .is_place = true});
+}
+
+/* Reads the file again, which is now IS. Its settings stay as they are where anything is wrong. */
+static void read_again(const struct tmo_statx *is)
 {
     struct tmo_arena arena;
     tmo_readfile_arena(&arena);
     struct tmo_rules *rules = tmo_arena_take(&arena, sizeof(*rules));
     struct tmo_config *cfg = tmo_arena_take(&arena, sizeof(*cfg));
-    if (rules == NULL || cfg == NULL)
+    if (rules == NULL || cfg == NULL) {
+        tmo_arena_free(&arena);
         return;
+    }
     struct tmo_sources from = sources(kept_env, &arena);
     int problems = tmo_config_load(cfg, &rules->set, &from, NULL, NULL);
+    if (!cfg->has_file) { /* no descriptor, no memory: it may be better in a second */
+        if (!file.unread)
+            tell_place("cannot be read now, what held before still holds");
+        file.unread = true;
+        tmo_arena_free(&arena);
+        return;
+    }
+    file.unread = false;
+    file.was = *is;
     if (cfg->file_hash == file.hash) { /* the same text under another date */
         tmo_arena_free(&arena);
         return;
@@ -204,23 +225,35 @@ static void read_again(void)
     file.hash = cfg->file_hash;
     if (problems > 0) {
         (void)tmo_config_load(cfg, NULL, &from, tmo_complain, NULL); /* now to be told */
-        tmo_complain(NULL,
-                     &(struct tmo_problem){.where = file.path,
-                                           .value = "",
-                                           .what = "not taken up, what held before still holds",
-                                           .is_place = true});
+        tell_place("not taken up, what held before still holds");
         tmo_arena_free(&arena);
         return;
     }
-    __atomic_store_n(&tmo_current.off, cfg->value[TMO_SET_DISABLE] != 0, __ATOMIC_RELEASE);
     keep_ours(&rules->set);
     if (put_in_force(rules, cfg, &arena) < 0)
-        tmo_complain(NULL,
-                     &(struct tmo_problem){.where = file.path,
-                                           .value = "",
-                                           .what = "not taken up: there is no room for more rules "
-                                                   "until the program is started again",
-                                           .is_place = true});
+        tell_place("not taken up: there is no room for more rules until the program is started "
+                   "again");
+    else
+        __atomic_store_n(&tmo_current.off, cfg->value[TMO_SET_DISABLE] != 0, __ATOMIC_RELEASE);
+}
+
+/* Whether IS may take the place of what was there: nobody else owns or writes it now, and this
+ * process has not gone into a jail, where somebody else may rule. */
+static bool is_trusted(const struct tmo_statx *is)
+{
+    struct tmo_statx root;
+    if (tmo_statx_path("/", 0, &root) < 0 || root.ino != file.root.ino ||
+        tmo_statx_device(&root) != tmo_statx_device(&file.root)) {
+        tmo_current.watches_file = false;
+        return false;
+    }
+    unsigned others = S_IWGRP | S_IWOTH;
+    bool trusted =
+        (is->uid == file.was.uid || is->uid == 0) && (is->mode & others & ~file.was.mode) == 0;
+    if (!trusted && !file.unread)
+        tell_place("not taken up: it belongs to somebody else now, or others can write it");
+    file.unread = file.unread || !trusted;
+    return trusted;
 }
 
 static bool hold(void)
@@ -250,8 +283,8 @@ void tmo_reload_now(void)
     int r = tmo_statx_path(file.path, 0, &is);
     if (r == 0 && !is_same_file(&is, &file.was)) {
         int e = errno;
-        file.was = is;
-        read_again();
+        if (is_trusted(&is))
+            read_again(&is);
         errno = e;
     }
     __atomic_store_n(&file.keeper, 0, __ATOMIC_RELEASE);
@@ -260,4 +293,5 @@ void tmo_reload_now(void)
 void tmo_reload_forked(void)
 {
     file.keeper = 0;
+    tmo_readfile_forked();
 }

@@ -90,7 +90,7 @@ static void choose(const struct tmo_rules *rules, struct tmo_slot *slot, struct 
     uint16_t plan = rule != NULL ? rule->plan : rules->general;
     if (!tmo_plan_covers(tmo_plan_at(plan), (enum tmo_proto)slot->proto))
         plan = rules->left_alone;
-    slot->plan = plan;
+    __atomic_store_n(&slot->plan, plan, __ATOMIC_RELEASE); /* behind what it says */
 }
 
 /* LEN bytes of a sun_path as rules have them: @ for the NUL of an abstract name. */
@@ -163,10 +163,13 @@ static void choose_by(const struct tmo_rules *rules, struct tmo_slot *slot,
     choose(rules, slot, &target);
 }
 
-/* Whether the LEN bytes at ADDR, at most a few hundred, can be read. */
+/* Whether the LEN bytes at ADDR, at most a few hundred, can be read. Eight are asked for at a time:
+ * of fewer, those behind them or those before. */
 static bool can_read(const void *addr, size_t len)
 {
-    const char *first = addr, *last = first + (len > 8 ? len - 8 : 0);
+    const char *first = addr, *last = first + len - 8;
+    if (len < 8)
+        return tmo_raw_can_read_8(first) || tmo_raw_can_read_8(last);
     return tmo_raw_can_read_8(first) &&
            (((uintptr_t)first ^ (uintptr_t)last) < 4096 || tmo_raw_can_read_8(last));
 }
@@ -175,7 +178,8 @@ void tmo_rules_connect_by(const struct tmo_rules *rules, struct tmo_slot *slot,
                           const struct sockaddr *addr, socklen_t len, bool read)
 {
     struct sockaddr_storage copy;
-    if (addr == NULL || len < 8 || len > sizeof(copy) || (!read && !can_read(addr, len)))
+    if (addr == NULL || len <= sizeof(sa_family_t) || len > sizeof(copy) ||
+        (!read && !can_read(addr, len)))
         return;
     memcpy(&copy, addr, len); /* another thread may change it meanwhile: one look */
     if (copy.ss_family != AF_UNSPEC)
@@ -200,6 +204,18 @@ static int port_of(int fd)
     return len > 0 && put_address((struct sockaddr *)&local, len, &target, path) && target.has_addr
                ? target.port
                : 0;
+}
+
+void tmo_rules_listen_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot)
+{
+    struct tmo_target target = {.dir = TMO_FROM};
+    struct sockaddr_storage own;
+    char path[PATH_TEXT];
+    socklen_t len = ask(SYS_getsockname, fd, &own);
+    if (len > 0 && put_address((struct sockaddr *)&own, len, &target, path))
+        target.has_port = target.has_addr;
+    target.has_addr = false; /* that is ours, not the peer's */
+    choose(rules, slot, &target);
 }
 
 void tmo_rules_peer_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot, unsigned dir,

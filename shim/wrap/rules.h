@@ -45,6 +45,7 @@ static inline void tmo_rules_begin(struct tmo_slot *slot)
 /* The same as below, where there are RULES. */
 void tmo_rules_connect_by(const struct tmo_rules *rules, struct tmo_slot *slot,
                           const struct sockaddr *addr, socklen_t len, bool read);
+void tmo_rules_listen_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot);
 void tmo_rules_peer_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot, unsigned dir,
                        const struct tmo_slot *listener);
 
@@ -56,6 +57,15 @@ static inline void tmo_rules_connect(struct tmo_slot *slot, const struct sockadd
     const struct tmo_rules *rules = tmo_rules_now();
     if (TMO_UNLIKELY(rules != NULL))
         tmo_rules_connect_by(rules, slot, addr, len, read);
+}
+
+/* Gives SLOT, of the socket FD that is to listen, the plan of those that it accepts, as far as it
+ * does not matter from where. */
+static inline void tmo_rules_listen(int fd, struct tmo_slot *slot)
+{
+    const struct tmo_rules *rules = tmo_rules_now();
+    if (TMO_UNLIKELY(rules != NULL))
+        tmo_rules_listen_by(rules, fd, slot);
 }
 
 /* Gives SLOT, of the connection FD, the plan for its peer, which it knows. DIR: TMO_TO or TMO_FROM.

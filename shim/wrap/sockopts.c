@@ -24,8 +24,15 @@ static void tell_refused(const struct tmo_sockopt *option, int error)
     tmo_message_adds(&what, name != NULL ? name : "errno ");
     if (name == NULL)
         tmo_message_number(&what, (unsigned long)error);
-    tmo_complain(
-        NULL, &(struct tmo_problem){.where = "SOCKTMO_SOCKOPT", .value = value, .what = what.text});
+    const struct tmo_config *cfg = &tmo_current.cfg; /* a rule's own are told as its file's */
+    bool of_file = cfg->source[TMO_SET_SOCKOPT] == TMO_FROM_FILE ||
+                   (tmo_current.rules != NULL && cfg->source[TMO_SET_SOCKOPT] == TMO_FROM_DEFAULT &&
+                    cfg->has_file);
+    tmo_complain(NULL, &(struct tmo_problem){.where = of_file ? cfg->text[TMO_SET_CONFIG]
+                                                              : "SOCKTMO_SOCKOPT",
+                                             .value = value,
+                                             .what = what.text,
+                                             .is_place = of_file});
 }
 
 void tmo_sockopts_made_by(int fd, struct tmo_slot *slot, bool is_new)
