@@ -2,6 +2,7 @@
  * Where libsocktmo.so is, and how it gets into LD_PRELOAD. See library.h.
  */
 #include "cli/library.h"
+#include "cli/say.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -40,7 +41,20 @@ int tmo_cli_library_find(char *buf, size_t size)
             is_in(self, len - 4, "/lib", buf, size))
             return 0;
     }
-    return is_in(TMO_LIBDIR, strlen(TMO_LIBDIR), "", buf, size) ? 0 : -ENOENT;
+    if (is_in(TMO_LIBDIR, strlen(TMO_LIBDIR), "", buf, size))
+        return 0;
+    tmo_cli_say("cannot find " TMO_LIBRARY_NAME " beside this command or in the installed place");
+    return -ENOENT;
+}
+
+int tmo_cli_library_read(const char *path, struct tmo_elf *ret)
+{
+    int r = tmo_cli_elf_read_path(path, ret);
+    if (r == 0 && ret->shared)
+        return 0;
+    bool read = r == 0 || r == -ENOEXEC || r == -EBADMSG;
+    tmo_cli_say("%s: %s", path, read ? "not a shared library" : strerror(-r));
+    return read ? -ENOEXEC : r;
 }
 
 /* Whether the entry of LEN bytes at ENTRY of LD_PRELOAD is the library at PATH. */

@@ -5,14 +5,19 @@
 #ifndef TMO_CLI_LIBRARY_H
 #define TMO_CLI_LIBRARY_H
 
+#include "cli/elf.h"
+
 #include <stddef.h>
 
 #define TMO_LIBRARY_NAME "libsocktmo.so"
 
 /* Finds the library: beside this command, in ../lib from a bin folder, then in TMO_LIBDIR (set by
  * the build). Symbolic links to the command are followed. Writes its absolute path into BUF (SIZE
- * bytes). Returns 0 or -ENOENT; BUF is then spoilt. */
+ * bytes). Returns 0; or -ENOENT, which was told, and BUF is then spoilt. */
 int tmo_cli_library_find(char *buf, size_t size);
+
+/* Reads what the library's file at PATH says. Returns 0; or -errno, which was told. */
+int tmo_cli_library_read(const char *path, struct tmo_elf *ret);
 
 /* Puts PATH at the head of LD_PRELOAD in the environment, before what is there. Where the library
  * is listed already, nothing is changed: its place may have been chosen with care.

@@ -13,40 +13,55 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define SCRIPT_LEVELS 4
+#define SCRIPT_LEVELS 5   /* fs/exec.c, exec_binprm(): five "#!" lines are followed */
 #define SCRIPT_LINE   256 /* BINPRM_BUF_SIZE, Linux 5.1 */
 
-static bool is_program(const char *path)
+/* 0, or why exec would refuse the file PATH: -ENOENT, -EACCES ... */
+static int is_program(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-           faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EACCES;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }
 
-/* Finds NAME as execvp(3) does. Writes its path into BUF (PATH_MAX bytes). */
-static bool find_program(const char *name, char *buf)
+/* Finds NAME as execvp(3) does. Writes its path into BUF (PATH_MAX bytes). 0, or the error that
+ * execvp(3) would give; BUF is then NAME. */
+static int find_program(const char *name, char *buf)
 {
-    if (strchr(name, '/') != NULL)
-        return snprintf(buf, PATH_MAX, "%s", name) < PATH_MAX && is_program(buf);
-    if (name[0] == '\0')
-        return false;
+    bool is_path = strchr(name, '/') != NULL;
+    int error = -ENOENT;
+    char found[PATH_MAX];
+    int n = snprintf(buf, PATH_MAX, "%s", name);
+    if (n >= PATH_MAX)
+        return -ENAMETOOLONG;
+    if (is_path || n == 0)
+        return is_path ? is_program(buf) : error;
 
     const char *path = getenv("PATH");
     char standard[256];
     if (path == NULL) {
-        size_t n = confstr(_CS_PATH, standard, sizeof(standard));
-        path = n > 0 && n <= sizeof(standard) ? standard : "/bin:/usr/bin";
+        size_t len = confstr(_CS_PATH, standard, sizeof(standard));
+        path = len > 0 && len <= sizeof(standard) ? standard : "/bin:/usr/bin";
     }
     for (;;) {
         size_t len = strcspn(path, ":");
-        int n = snprintf(buf, PATH_MAX, "%.*s%s%s", (int)len, path, len > 0 ? "/" : "./", name);
-        if (n > 0 && n < PATH_MAX && is_program(buf))
-            return true;
+        n = snprintf(found, PATH_MAX, "%.*s%s%s", (int)len, path, len > 0 ? "/" : "./", name);
+        int r = n > 0 && n < PATH_MAX ? is_program(found) : -ENAMETOOLONG;
+        if (r == 0) {
+            memcpy(buf, found, (size_t)n + 1);
+            return 0;
+        }
+        if (r == -EACCES) /* is told if no other is found */
+            error = r;
         if (path[len] == '\0')
-            return false;
+            return error;
         path += len + 1;
     }
 }
@@ -77,18 +92,19 @@ static const char *behind_env(char *text)
 }
 
 /* Replaces the path of a script in PATH (PATH_MAX bytes), which is no ELF file, by that of the
- * program that runs it. */
-static bool find_interpreter(char *path)
+ * program that runs it. 0, or why that cannot be; *RET_IS_EXEC: env(1) executes it anew. */
+static int find_interpreter(char *path, bool *ret_is_exec)
 {
     char line[SCRIPT_LINE + 1];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return false;
+        return -errno;
     ssize_t got = pread(fd, line, SCRIPT_LINE, 0);
     close(fd);
     if (got < 0)
-        return false;
+        return -errno;
     line[got] = '\0';
+    *ret_is_exec = true;
     if (strncmp(line, "#!", 2) != 0)
         return find_program("/bin/sh", path); /* execvp(3) hands such files to the shell */
 
@@ -96,14 +112,16 @@ static bool find_interpreter(char *path)
     rest[strcspn(rest, "\n")] = '\0';
     const char *interpreter = next_word(&rest);
     if (interpreter == NULL)
-        return false;
+        return -ENOEXEC;
     const char *slash = strrchr(interpreter, '/');
     if (strcmp(slash != NULL ? slash + 1 : interpreter, "env") == 0) {
         const char *behind = behind_env(rest);
-        if (behind != NULL && find_program(behind, path))
-            return true;
+        if (behind != NULL && is_program(interpreter) == 0)
+            return find_program(behind, path);
     }
-    return snprintf(path, PATH_MAX, "%s", interpreter) < PATH_MAX && is_program(path);
+    *ret_is_exec = false;
+    (void)snprintf(path, PATH_MAX, "%s", interpreter);
+    return is_program(path);
 }
 
 /* Whether the file PATH has capabilities that exec would give to a user other than root. The
@@ -129,7 +147,9 @@ static const char *secure_reason(const char *path)
 
     if (geteuid() != getuid() || getegid() != getgid())
         return "would have another effective user or group than its real one";
-    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) /* the bits then count for nothing */
+    struct statvfs fs;
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || /* the bits then count for nothing */
+        (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOSUID) != 0))
         return NULL;
     if ((st.st_mode & S_ISUID) != 0 && st.st_uid != getuid())
         return "is set-uid to another user";
@@ -140,77 +160,104 @@ static const char *secure_reason(const char *path)
     return NULL;
 }
 
-static const char *libc_name(enum tmo_libc libc)
-{
-    return libc == TMO_LIBC_MUSL ? "musl" : "glibc";
-}
-
-/* Writes into REASON (SIZE bytes) what speaks against putting LIBRARY into PROGRAM. */
-static bool find_reason(const struct tmo_elf *program, const struct tmo_elf *library, char *reason,
-                        size_t size)
+/* What speaks against putting LIBRARY into PROGRAM; REASON (SIZE bytes) gets it in words. */
+static enum tmo_obstacle find_obstacle(const struct tmo_elf *program, const struct tmo_elf *library,
+                                       char *reason, size_t size)
 {
     static const char not_loaded[] = "the library cannot be loaded into it";
 
-    if (program->byte_order != library->byte_order ||
-        (program->bits_class == library->bits_class && program->machine != library->machine)) {
+    if (!tmo_cli_elf_same_machine(program, library)) {
         snprintf(reason, size, "is built for another kind of machine than the library: %s",
                  not_loaded);
-    } else if (program->bits_class != library->bits_class) {
+        return TMO_OBSTACLE_MACHINE;
+    }
+    if (program->bits_class != library->bits_class) {
         bool wide = program->bits_class == ELFCLASS64;
         snprintf(reason, size, "is a %d-bit program and the library is for %d bits: %s",
                  wide ? 64 : 32, wide ? 32 : 64, not_loaded);
-    } else if (!program->has_loader && !program->has_soname) {
-        /* With a name for other files to link with, it is the dynamic loader run as a program. */
+        return TMO_OBSTACLE_CLASS;
+    }
+    /* With a name for other files to link with, it is the dynamic loader run as a program. */
+    if (!program->has_loader && !program->has_soname) {
         snprintf(reason, size, "is %s: %s",
                  program->is_go ? "a Go program, statically linked" : "statically linked",
                  not_loaded);
-    } else if (program->loader != TMO_LIBC_UNKNOWN && library->needs != TMO_LIBC_UNKNOWN &&
-               program->loader != library->needs) {
-        snprintf(reason, size, "uses the C library %s and the library is for %s: %s",
-                 libc_name(program->loader), libc_name(library->needs), not_loaded);
-    } else if (program->is_go) {
-        snprintf(reason, size, "is a Go program: it makes its system calls past the C library");
-    } else {
-        return false;
+        return TMO_OBSTACLE_STATIC;
     }
-    return true;
+    if (program->loader != TMO_LIBC_UNKNOWN && library->needs != TMO_LIBC_UNKNOWN &&
+        program->loader != library->needs) {
+        snprintf(reason, size, "uses the C library %s and the library is for %s: %s",
+                 tmo_cli_elf_libc(program->loader), tmo_cli_elf_libc(library->needs), not_loaded);
+        return TMO_OBSTACLE_LIBC;
+    }
+    if (program->is_go) {
+        snprintf(reason, size, "is a Go program: it makes its system calls past the C library");
+        return TMO_OBSTACLE_GO;
+    }
+    return TMO_OBSTACLE_NONE;
 }
 
 /* Judges the file RET->path. Returns -ENOEXEC if it is no ELF file, else 0. */
 static int judge(const struct tmo_elf *library, struct tmo_preflight *ret)
 {
-    struct tmo_elf elf;
-    int r = tmo_cli_elf_read_path(ret->path, &elf);
+    int r = tmo_cli_elf_read_path(ret->path, &ret->elf);
     if (r == -ENOEXEC)
         return r;
 
-    const char *secure = secure_reason(ret->path); /* needs no right to read the file */
-    if (r == 0 && find_reason(&elf, library, ret->reason, sizeof(ret->reason))) {
+    ret->secure = secure_reason(ret->path); /* needs no right to read the file */
+    if (r == 0)
+        ret->obstacle = find_obstacle(&ret->elf, library, ret->reason, sizeof(ret->reason));
+    if (ret->obstacle != TMO_OBSTACLE_NONE) {
         ret->reach = TMO_REACH_NO;
-    } else if (secure != NULL) {
+    } else if (ret->secure != NULL) {
         ret->reach = TMO_REACH_NO;
         snprintf(ret->reason, sizeof(ret->reason),
-                 "%s: the dynamic loader ignores LD_PRELOAD there", secure);
+                 "%s: the dynamic loader ignores LD_PRELOAD there", ret->secure);
+    } else if (r == -EBADMSG) {
+        ret->reach = TMO_REACH_UNKNOWN;
+        snprintf(ret->reason, sizeof(ret->reason), "is an ELF file that is damaged or no program");
     } else if (r < 0) {
         ret->reach = TMO_REACH_UNKNOWN;
         snprintf(ret->reason, sizeof(ret->reason),
                  "cannot be read (%s): whether the library gets into it is not known",
                  strerror(-r));
     }
+    if (r == -EBADMSG)
+        ret->error = -ENOEXEC;
     return 0;
+}
+
+int tmo_cli_preflight_file(const char *path, const struct tmo_elf *library,
+                           struct tmo_preflight *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (snprintf(ret->path, sizeof(ret->path), "%s", path) >= PATH_MAX)
+        return -ENOEXEC;
+    return judge(library, ret);
 }
 
 void tmo_cli_preflight(const char *program, const struct tmo_elf *library,
                        struct tmo_preflight *ret)
 {
-    ret->reach = TMO_REACH_YES;
-    ret->interpreter = false;
-    ret->reason[0] = '\0';
-    if (!find_program(program, ret->path))
-        return;
-    for (int level = 0; level <= SCRIPT_LEVELS; level++) {
-        if (judge(library, ret) == 0 || !find_interpreter(ret->path))
+    memset(ret, 0, sizeof(*ret));
+    ret->error = find_program(program, ret->path);
+    for (unsigned level = 0; ret->error == 0 && judge(library, ret) == -ENOEXEC;) {
+        char *script = strdup(ret->path);
+        bool is_exec = false;
+        if (script == NULL || ret->scripts_count == TMO_SCRIPTS_MAX || level == SCRIPT_LEVELS) {
+            free(script);
+            ret->error = script != NULL ? -ELOOP : -ENOMEM;
             return;
+        }
+        ret->scripts[ret->scripts_count++] = script;
         ret->interpreter = true;
+        ret->error = find_interpreter(ret->path, &is_exec);
+        level = is_exec ? 0 : level + 1;
+    }
+    if (ret->error == 0 && ret->elf.has_loader &&
+        strlen(ret->elf.loader_path) < sizeof(ret->elf.loader_path) - 1 &&
+        access(ret->elf.loader_path, F_OK) < 0) {
+        ret->error = -errno;
+        ret->lacks_loader = true;
     }
 }

@@ -27,11 +27,8 @@ static bool settings_are_good(void)
 /* Finds the library and puts it into the environment. 0, or -1 and it was told why not. */
 static int add_library(char *library, size_t size)
 {
-    if (tmo_cli_library_find(library, size) < 0) {
-        tmo_cli_say("cannot find " TMO_LIBRARY_NAME
-                    " beside this command or in the installed place");
+    if (tmo_cli_library_find(library, size) < 0)
         return -1;
-    }
     int r = tmo_cli_library_preload(library);
     if (r == -EINVAL) {
         tmo_cli_say("the path of the library, '%s', holds a blank, a colon or a dollar sign, which "
@@ -83,12 +80,8 @@ int tmo_cli_run(char **argv)
         return TMO_STATUS_USAGE;
 
     struct tmo_elf elf;
-    int r = tmo_cli_elf_read_path(library, &elf);
-    if (r < 0 || !elf.shared) {
-        tmo_cli_say("%s: %s", library,
-                    r < 0 && r != -ENOEXEC ? strerror(-r) : "not a shared library");
+    if (tmo_cli_library_read(library, &elf) < 0)
         return TMO_STATUS_USAGE;
-    }
     if (!may_start(argv[0], &elf, options.require_reach))
         return TMO_STATUS_CANNOT;
 

@@ -54,6 +54,20 @@ load command
     script second "#!$BATS_TEST_TMPDIR/direct"
     cmd ./second
     expect_warned "./second is run by $static, which"
+    # as many levels as the kernel follows, and no more
+    for level in 3 4 5; do
+        prior=$BATS_TEST_TMPDIR/level$((level - 1))
+        [[ $level -gt 3 ]] || prior=$BATS_TEST_TMPDIR/direct
+        script "$BATS_TEST_TMPDIR/level$level" "#!$prior"
+    done
+    rm "$BATS_TEST_TMPDIR/direct"
+    script "$BATS_TEST_TMPDIR/first" "#!$static"
+    script "$BATS_TEST_TMPDIR/direct" "#!$BATS_TEST_TMPDIR/first"
+    cmd "$BATS_TEST_TMPDIR/level5"
+    expect_warned "/level5 is run by $static, which"
+    script level6 "#!$BATS_TEST_TMPDIR/level5"
+    cmd ./level6
+    expect_silent_but 126
     script env "#!/usr/bin/env -S A=1 $static -x"
     cmd ./env
     expect_warned "./env is run by $static, which"
