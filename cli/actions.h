@@ -24,6 +24,10 @@ int tmo_cli_check(char **argv);
  */
 int tmo_cli_explain(char **argv);
 
+/* Prints whether and how a program or process can be reached: 0 by preload, 1 only from outside, 2
+ * not at all; 126 it cannot be executed or read, 127 it is not there. */
+int tmo_cli_doctor(char **argv);
+
 /* Prints the help, or name and version, on stdout. 0, or 125 when that cannot be written. */
 int tmo_cli_help(void);
 int tmo_cli_version(void);

@@ -44,16 +44,20 @@ static void keep_fault(void *ctx, const struct tmo_problem *problem)
 
 int tmo_cli_load(const char *file, struct tmo_loaded *ret)
 {
+    return tmo_cli_load_from(environ, &tmo_readfile, file, ret);
+}
+
+int tmo_cli_load_from(char *const *envp, const struct tmo_reader *reader, const char *file,
+                      struct tmo_loaded *ret)
+{
     struct keeping keeping = {.loaded = ret};
     memset(ret, 0, sizeof(*ret));
     tmo_readfile_arena(&ret->arena);
-    struct tmo_sources from = {
-        .envp = environ, .file = file, .reader = &tmo_readfile, .arena = &ret->arena};
+    struct tmo_sources from = {.envp = envp, .file = file, .reader = reader, .arena = &ret->arena};
     const char *text;
     size_t len;
-    int r = file != NULL && file[0] != '\0'
-                ? tmo_readfile.read(file, true, &ret->arena, &text, &len)
-                : 0;
+    int r =
+        file != NULL && file[0] != '\0' ? reader->read(file, true, &ret->arena, &text, &len) : 0;
     if (r < 0) {
         struct tmo_message why = {.len = 0};
         tmo_parse_why(&why, -r);

@@ -21,6 +21,10 @@ struct tmo_loaded {
  * environment names, or the system's. Returns 0, or -ENOMEM, which was told. */
 int tmo_cli_load(const char *file, struct tmo_loaded *ret);
 
+/* The same from the environment ENVP (NULL: none), with files read by READER. */
+int tmo_cli_load_from(char *const *envp, const struct tmo_reader *reader, const char *file,
+                      struct tmo_loaded *ret);
+
 /* Tells all faults on stderr, each in a line, and for one in a text that text with a mark below. */
 void tmo_cli_tell_faults(const struct tmo_loaded *loaded);
 

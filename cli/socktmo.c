@@ -18,6 +18,7 @@
 static const char usage[] = "usage: socktmo [run] [OPTION]... [--] PROGRAM [ARG]...\n"
                             "       socktmo check [--json] [FILE]\n"
                             "       socktmo explain [OPTION]... HOST:PORT|ADDRESS|unix:PATH\n"
+                            "       socktmo doctor [--json] PROGRAM|PID\n"
                             "       socktmo --help | --version\n";
 
 /* Prints TEXT from column INDENT on, broken at blanks. */
@@ -72,6 +73,8 @@ int tmo_cli_help(void)
           "         every fault; with FILE in place of the library's configuration file\n"
           "explain  prints which rule decides over a connection, the limits that result,\n"
           "         and what the library then does\n"
+          "doctor   prints whether and how a program or a running process can be reached,\n"
+          "         and why not\n"
           "\n"
           "Options of run:\n",
           stdout);
@@ -81,7 +84,7 @@ int tmo_cli_help(void)
                  NULL);
     print_option("--help", "print this and end", NULL);
     print_option("--version", "print name and version and end", NULL);
-    fputs("\nOptions of check and explain:\n", stdout);
+    fputs("\nOptions of check, explain and doctor:\n", stdout);
     print_option("--json", "print one JSON object", NULL);
     fputs("\nOptions of explain:\n", stdout);
     print_option("--from", "a connection that is accepted: its peer's address, our own port", NULL);
@@ -102,7 +105,10 @@ int tmo_cli_help(void)
           "126 PROGRAM cannot be started, or, with --require-reach, not be reached;\n"
           "127 there is no such PROGRAM.\n"
           "Exit status of check and explain: 0; 1 if anything is wrong with the settings;\n"
-          "125 bad usage.\n",
+          "125 bad usage.\n"
+          "Exit status of doctor: 0 reached by preload; 1 only from outside, which this\n"
+          "version cannot do yet; 2 not at all; 125 bad usage; 126 it cannot be started\n"
+          "or read; 127 it is not there.\n",
           stdout);
     return tmo_cli_finish(0, TMO_STATUS_USAGE);
 }
@@ -126,6 +132,8 @@ int main(int argc, char **argv)
         return tmo_cli_check(argv + 1);
     if (argv[0] != NULL && strcmp(argv[0], "explain") == 0)
         return tmo_cli_explain(argv + 1);
+    if (argv[0] != NULL && strcmp(argv[0], "doctor") == 0)
+        return tmo_cli_doctor(argv + 1);
     if (argv[0] != NULL && strcmp(argv[0], "run") == 0)
         argv++;
     if (argv[0] == NULL) {

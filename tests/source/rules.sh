@@ -170,7 +170,7 @@ may() {
     report:config | report:sys) ;;
     wrap:config | wrap:sys | wrap:track | wrap:policy | wrap:report) ;;
     entry:*) ;;
-    cli:config | cli:policy | cli:report | cli:sys) ;;
+    cli:config | cli:policy | cli:report | cli:sys | cli:table) ;;
     *) return 1 ;;
     esac
 }
