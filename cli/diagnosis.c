@@ -121,19 +121,20 @@ static void tell_libraries(const struct tmo_needs *needs, struct tmo_sheet *shee
     size_t network = 0;
     for (size_t i = 1; i < needs->count; i++)
         network += needs->all[i].imports.counts[TMO_CALLS_NETWORK] > 0;
-    snprintf(text, sizeof(text), "%zu%s", needs->count > 0 ? needs->count - 1 : 0,
+    size_t count = needs->count - 1;
+    snprintf(text, sizeof(text), "%zu librar%s%s", count, count == 1 ? "y" : "ies",
              needs->cut ? " and more" : "");
     char reason[64];
     snprintf(reason, sizeof(reason), "besides the C library; %zu with calls of the network",
              network);
-    tmo_sheet_fact(sheet, "libraries", text, reason);
+    tmo_sheet_fact(sheet, "needs", text, reason);
 
-    tmo_sheet_begin(sheet, "library");
+    tmo_sheet_begin(sheet, "libraries");
     for (size_t i = 1; i < needs->count; i++) {
         const struct tmo_needed *one = &needs->all[i];
         if (one->path != NULL && one->imports.counts[TMO_CALLS_NETWORK] == 0)
             continue;
-        size_t count = calls_of(&one->imports, words);
+        count = calls_of(&one->imports, words);
         if (sheet->as_json) {
             tmo_json_open(&sheet->json, NULL, '{');
             tmo_json_text(&sheet->json, "name", one->name);

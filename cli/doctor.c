@@ -96,7 +96,7 @@ static int look_at_program(struct doctor *d, const char *program)
             tmo_sheet_fact(&d->sheet, "script", found.scripts[i], "judged by what runs it");
     }
     tmo_sheet_fact(&d->sheet, "program", found.path, NULL);
-    tmo_sheet_fact(&d->sheet, "library", d->library_path, NULL);
+    tmo_sheet_fact(&d->sheet, "preload", d->library_path, NULL);
     tmo_cli_diagnosis_facts(&diagnosis, &d->sheet);
     tmo_cli_diagnosis_verdict(&found, &d->sheet);
     return finish(d, tmo_cli_diagnosis_status(&found), NULL);

@@ -64,19 +64,23 @@ static int64_t ms_of(const struct timespec *t)
     return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
 }
 
-/* Its state, and when it started: fields 3 and 22 of the line, behind a name that may hold
- * anything. 0: it cannot be read. */
-static char read_stat(struct tmo_process *p)
+/* Its state, whether it is a thread of the kernel, and when it started: fields 3, 9 and 22 of the
+ * line, behind a name that may hold anything. 0: it cannot be read. */
+static char read_stat(struct tmo_process *p, bool *ret_kernel)
 {
     size_t len;
     char *text = read_proc(p, "stat", &len), state = 0;
     const char *at = text != NULL ? strrchr(text, ')') : NULL;
     unsigned long long ticks = 0;
+    unsigned flags = 0;
     struct timespec now, boot;
     if (at != NULL && sscanf(at + 1, " %c", &state) == 1) {
         at++;
-        for (int field = 3; field < 22 && at != NULL; field++)
+        for (int field = 3; field < 22 && at != NULL; field++) {
+            if (field == 9 && sscanf(at, " %u", &flags) == 1)
+                *ret_kernel = (flags & 0x200000) != 0; /* PF_KTHREAD of linux/sched.h */
             at = strchr(at + 1, ' ');
+        }
         if (at != NULL && sscanf(at, " %llu", &ticks) == 1 &&
             clock_gettime(CLOCK_REALTIME, &now) == 0 && clock_gettime(CLOCK_BOOTTIME, &boot) == 0)
             p->started_ms = ms_of(&now) - ms_of(&boot) +
@@ -257,7 +261,8 @@ enum tmo_seen tmo_process_look(pid_t pid, const char *ours, struct tmo_process *
     char path[PATH_MAX];
     memset(p, 0, sizeof(*p));
     p->pid = pid;
-    char state = read_stat(p);
+    bool is_kernel = false;
+    char state = read_stat(p, &is_kernel);
     if (state == 0) {
         *ret_error = errno;
         /* /proc may be mounted so that others' processes are not shown */
@@ -266,11 +271,13 @@ enum tmo_seen tmo_process_look(pid_t pid, const char *ours, struct tmo_process *
     }
     if (state == 'Z' || state == 'X' || state == 'x')
         return TMO_SEEN_GONE;
+    if (is_kernel)
+        return TMO_SEEN_KERNEL;
     snprintf(p->exe_link, sizeof(p->exe_link), "/proc/%d/exe", (int)pid);
     ssize_t got = readlink(p->exe_link, p->exe, sizeof(p->exe) - 1);
     *ret_error = errno;
     if (got < 0)
-        return *ret_error == ENOENT ? TMO_SEEN_KERNEL : TMO_SEEN_DENIED;
+        return *ret_error == ENOENT ? TMO_SEEN_GONE : TMO_SEEN_DENIED;
     p->exe[got] = '\0';
     if (!is_same_link(p, "root") || !is_same_link(p, "ns/mnt"))
         snprintf(p->root, sizeof(p->root), "/proc/%d/root", (int)pid);
