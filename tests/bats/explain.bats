@@ -279,6 +279,9 @@ run --strict = _> off on
 --config one> one.conf
 check one> one.conf
 check --js> --json
+doctor --js> --json
+doctor mkfif> mkfifo
+doct> doctor
 check --log-f>
 explain --pro> --program --proto
 explain --proto u> udp unix
