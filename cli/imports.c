@@ -12,20 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE_MAX (64u << 20) /* bytes of a table of symbols or strings; Chromium's have some MiB  \
-                               */
+/* Bytes of a table of symbols or strings; Chromium's have some MiB. */
+#define PIECE_MAX (64u << 20)
 
 /* --- which names matter ---------------------------------------------------------------------- */
 
-/* All names of the table, also those of another word size than ours; before each family one
- * that begins with a slash. */
+/* All names of the table, also those of another word size than ours, and before them the name of
+ * their family. */
 #define TMO_TWO_TIMES       1
 #define TMO_HAVE_VFORK_JUMP 1
-static const char *const wrapped[] = {
-#define FAMILY(name)                     "/" #name,
-#define SYM(ret, name, params, args, nr) #name,
-#define OWN(name)                        #name,
-#define ALIAS(name, target)              #name,
+static const struct {
+    const char *family, *name; /* one of them */
+} wrapped[] = {
+#define FAMILY(name)                     {#name, NULL},
+#define SYM(ret, name, params, args, nr) {NULL, #name},
+#define OWN(name)                        {NULL, #name},
+#define ALIAS(name, target)              {NULL, #name},
 #include "shim/symbols.def"
 };
 
@@ -48,12 +50,12 @@ static bool begins_with(const char *text, const char *head)
 /* Of what kind the rows of FAMILY are; TMO_CALLS_KINDS: of none that matters. */
 static enum tmo_calls kind_of(const char *family, const char *name)
 {
-    static const char *const network[] = {"/make", "/recv", "/send", "/resolve"};
+    static const char *const network[] = {"make", "recv", "send", "resolve"};
     for (size_t i = 0; i < sizeof(network) / sizeof(network[0]); i++) {
         if (strcmp(family, network[i]) == 0)
             return TMO_CALLS_NETWORK;
     }
-    if (strcmp(family, "/wait") == 0)
+    if (strcmp(family, "wait") == 0)
         return TMO_CALLS_WAIT;
     return begins_with(name, "exec") || begins_with(name, "fexec") ? TMO_CALLS_START
                                                                    : TMO_CALLS_KINDS;
@@ -82,12 +84,12 @@ static void take_name(struct tmo_imports *imports, const char *name)
     }
     const char *family = "";
     for (size_t i = 0; i < sizeof(wrapped) / sizeof(wrapped[0]); i++) {
-        if (wrapped[i][0] == '/') {
-            family = wrapped[i];
-        } else if (strcmp(name, wrapped[i]) == 0) {
+        if (wrapped[i].family != NULL) {
+            family = wrapped[i].family;
+        } else if (strcmp(name, wrapped[i].name) == 0) {
             enum tmo_calls kind = kind_of(family, name);
             if (kind != TMO_CALLS_KINDS)
-                add(imports, kind, wrapped[i]);
+                add(imports, kind, wrapped[i].name);
             return;
         }
     }

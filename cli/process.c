@@ -162,6 +162,7 @@ static bool read_environ(struct tmo_process *p)
         return false;
     for (size_t i = 0; i < len; i++)
         count += text[i] == '\0';
+    p->environment = text;
     p->envp = calloc(count + 2, sizeof(*p->envp));
     if (p->envp == NULL)
         return false;
@@ -230,11 +231,11 @@ static void take_mapped(struct tmo_process *p, const char *path, size_t len, con
         memcmp(p->mapped[p->mapped_count - 1], path, len) == 0)
         return; /* the next piece of the same */
     char **more = realloc(p->mapped, (p->mapped_count + 1) * sizeof(*more));
-    char *copy = strndup(path, len);
-    if (more != NULL)
-        p->mapped = more;
-    if (more != NULL && copy != NULL)
-        p->mapped[p->mapped_count++] = copy;
+    if (more == NULL)
+        return;
+    p->mapped = more;
+    p->mapped[p->mapped_count] = strndup(path, len);
+    p->mapped_count += p->mapped[p->mapped_count] != NULL;
 }
 
 static bool read_maps(struct tmo_process *p, const char *ours)

@@ -29,7 +29,8 @@ struct tmo_process {
     char program[256];  /* the name by which rules and only know it */
     bool secure;        /* AT_SECURE: the library ignores its environment */
     int64_t started_ms; /* since the epoch; 0: not known */
-    char **envp;        /* as at its exec; ends with NULL */
+    char *environment;  /* all of it in one piece, and */
+    char **envp;        /* its variables, as at its exec; ends with NULL */
     char **mapped;      /* libraries that it has loaded, MAPPED_COUNT paths */
     size_t mapped_count;
     char *library; /* the path of ours; NULL: not loaded */

@@ -101,7 +101,7 @@ load command
 
 @test "a program for another machine is warned of" {
     compile other || fail "$(<other.err)"
-    printf '\xf3' | dd of=other bs=1 seek=18 conv=notrunc status=none # e_machine: RISC-V
+    poke other 18 '\xf3' # e_machine: RISC-V
     cmd --require-reach ./other
     expect_status 126
     [[ $stderr == *"./other is built for another kind of machine than the library"* ]] ||
