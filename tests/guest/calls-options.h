@@ -92,8 +92,8 @@ static void say_timeo(const char *what, int fd)
 /* SO_RCVTIMEO and SO_SNDTIMEO of both names, by any length. */
 static void odd_timeo(int fd, int name)
 {
-    static const struct timeval values[] = {{0, 0},       {0, 1},         {3, 500000}, {0, 1000000},
-                                            {0, -1},      {-1, 0},        {-5, 999},   {70, 0},
+    static const struct timeval values[] = {{0, 0},       {0, 1},      {3, 500000}, {0, 1000000},
+                                            {0, -1},      {-1, 0},     {-5, 999},   {70, 0},
                                             {4000, 5000}, {1000000, 0}};
     static const socklen_t lens[] = {0, 1, 4, 8, 12, 15, 16, 17, 24, 4096, (socklen_t)-1};
 
