@@ -51,7 +51,8 @@ ssize_t tmo_rest_expire(const struct tmo_rest *w, int64_t waited_ns)
  * close it, and the number be somebody else's connection. */
 static bool is_same(const struct tmo_rest *w)
 {
-    return tmo_track_slot(w->call->fd) == w->slot && w->slot->generation == w->generation;
+    const struct tmo_slot *there = tmo_track_slot(w->call->fd);
+    return there != NULL && there == w->slot && there->generation == w->generation;
 }
 
 /* What the program gets when it is not: what went through, or what it would get a moment later. */
