@@ -38,7 +38,9 @@ static uint32_t take_slot(void)
 {
     uint64_t head = __atomic_load_n(&free_head, __ATOMIC_ACQUIRE);
     while ((uint32_t)head != 0) {
-        uint32_t next = tmo_track_slot_at((uint32_t)head - 1)->born_low_us;
+        /* Another thread may have taken it meanwhile and write here: then the exchange fails. */
+        uint32_t next =
+            __atomic_load_n(&tmo_track_slot_at((uint32_t)head - 1)->born_low_us, __ATOMIC_RELAXED);
         uint64_t fresh = ((head >> 32) + 1) << 32 | next;
         if (__atomic_compare_exchange_n(&free_head, &head, fresh, true, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE))
@@ -57,7 +59,8 @@ static void free_slot(uint32_t number_1)
 {
     uint64_t head = __atomic_load_n(&free_head, __ATOMIC_RELAXED), fresh;
     do {
-        tmo_track_slot_at(number_1 - 1)->born_low_us = (uint32_t)head;
+        __atomic_store_n(&tmo_track_slot_at(number_1 - 1)->born_low_us, (uint32_t)head,
+                         __ATOMIC_RELAXED);
         fresh = ((head >> 32) + 1) << 32 | number_1;
     } while (!__atomic_compare_exchange_n(&free_head, &head, fresh, true, __ATOMIC_ACQ_REL,
                                           __ATOMIC_RELAXED));
@@ -79,7 +82,7 @@ static inline void put_hot(int fd, enum tmo_hot hot)
     if (fd >= TMO_HOT_SIZE && hot != TMO_HOT_NONE)
         __atomic_store_n(&high_seen, true, __ATOMIC_RELEASE);
     if (fd >= TMO_HOT_SIZE ||
-        (__atomic_load_n(&high_seen, __ATOMIC_ACQUIRE) && *byte == TMO_HOT_SLOW)) {
+        (__atomic_load_n(&high_seen, __ATOMIC_ACQUIRE) && TMO_TSAN_BYTE(*byte) == TMO_HOT_SLOW)) {
         if (hot != TMO_HOT_NONE)
             __atomic_store_n(byte, TMO_HOT_SLOW, __ATOMIC_RELEASE);
         return; /* it may be another descriptor's SLOW: once so, always so */
@@ -101,6 +104,7 @@ struct tmo_slot *tmo_track_add(int fd)
     if (cell == NULL)
         return NULL;
     /* Whoever closed this number before is done with it: the kernel has given it out anew. */
+    TMO_TSAN_ACQUIRE(cell);
     uint32_t number_1 = __atomic_load_n(&cell->slot, __ATOMIC_ACQUIRE) & ~TMO_CELL_SPARE;
     if (number_1 == 0)
         number_1 = take_slot();
@@ -109,7 +113,7 @@ struct tmo_slot *tmo_track_add(int fd)
     struct tmo_slot *there = tmo_track_slot_at(number_1 - 1);
     *there = (struct tmo_slot){.refs = 1, .generation = (uint16_t)(there->generation + 1)};
     cell->due_ms = 0;
-    cell->att_ms = 0;
+    tmo_cell_attend(cell, 0);
     raise_highest(fd);
     __atomic_store_n(&cell->slot, number_1, __ATOMIC_RELEASE);
     return there;
@@ -135,9 +139,10 @@ void tmo_track_share(int from, int to)
         __atomic_fetch_sub(&slot->refs, 1, __ATOMIC_RELAXED);
         return; /* more copies than can be counted: this one is not ours */
     }
+    TMO_TSAN_ACQUIRE(target);
     give_spare(target);
     raise_highest(to);
-    target->att_ms = source->att_ms;
+    tmo_cell_attend(target, tmo_cell_att_ms(source));
     __atomic_store_n(&target->due_ms, source->due_ms, __ATOMIC_RELAXED);
     __atomic_store_n(&target->slot, number_1, __ATOMIC_RELEASE);
     put_hot(to, from < TMO_HOT_SIZE ? (enum tmo_hot)tmo_hot(from) : TMO_HOT_SLOW);
@@ -171,11 +176,20 @@ void tmo_track_free(struct tmo_slot *slot)
         tmo_track_free_text(slot->peer_path);
 }
 
+#ifdef TMO_TSAN
+void tmo_track_closing(int fd)
+{
+    if (tmo_track_cell(fd) != NULL)
+        TMO_TSAN_RELEASE(tmo_track_cell(fd));
+}
+#endif
+
 void tmo_track_drop(int fd)
 {
     struct tmo_slot *slot = tmo_track_leave(fd);
     if (slot != NULL)
         tmo_track_free(slot);
+    tmo_track_closing(fd);
 }
 
 void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot)

@@ -10,6 +10,7 @@
 #define TMO_TRACK_FDTABLE_H
 
 #include "shim/track/slot.h"
+#include "shim/track/tsan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +31,7 @@ extern unsigned char tmo_track_hot[TMO_HOT_SIZE] __attribute__((visibility("hidd
 
 static inline unsigned tmo_hot(int fd)
 {
-    return tmo_track_hot[(uint16_t)fd];
+    return TMO_TSAN_BYTE(tmo_track_hot[(uint16_t)fd]);
 }
 
 /* Descriptors from here on are left alone (fs.nr_open is 1,048,576 by default). */
@@ -46,6 +47,17 @@ struct tmo_cell {
     };
 };
 #define TMO_CELL_SPARE (1u << 31)
+
+/* Several threads may poll for one descriptor. */
+static inline uint32_t tmo_cell_att_ms(const struct tmo_cell *cell)
+{
+    return __atomic_load_n(&cell->att_ms, __ATOMIC_RELAXED);
+}
+
+static inline void tmo_cell_attend(struct tmo_cell *cell, uint32_t ms)
+{
+    __atomic_store_n(&cell->att_ms, ms, __ATOMIC_RELAXED);
+}
 
 /* Descriptor -> cell, and slot number -> slot, in chunks that are made when they are first needed.
  * For tmo_track_cell() and tmo_track_slot() only. */
@@ -105,6 +117,17 @@ void tmo_track_free(struct tmo_slot *slot);
 
 /* Both. */
 void tmo_track_drop(int fd);
+
+/* What this thread did with FD is over, and its real close is next. Only ThreadSanitizer is told:
+ * see tsan.h. tmo_track_drop() does it, who calls tmo_track_leave() has to. */
+#ifdef TMO_TSAN
+void tmo_track_closing(int fd);
+#else
+static inline void tmo_track_closing(int fd)
+{
+    (void)fd;
+}
+#endif
 
 /* Sets the hot byte of FD, which leads to SLOT, and of every other descriptor that does. */
 void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot);

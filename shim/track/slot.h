@@ -95,13 +95,14 @@ _Static_assert(sizeof(struct tmo_slot) == 48, "a slot is 48 bytes");
 
 static inline uint64_t tmo_slot_born_us(const struct tmo_slot *slot)
 {
-    return (uint64_t)slot->born_high_us << 32 | slot->born_low_us;
+    uint64_t high = __atomic_load_n(&slot->born_high_us, __ATOMIC_RELAXED);
+    return high << 32 | __atomic_load_n(&slot->born_low_us, __ATOMIC_RELAXED);
 }
 
 static inline void tmo_slot_set_born_us(struct tmo_slot *slot, uint64_t us)
 {
-    slot->born_low_us = (uint32_t)us;
-    slot->born_high_us = (uint16_t)(us >> 32);
+    __atomic_store_n(&slot->born_low_us, (uint32_t)us, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->born_high_us, (uint16_t)(us >> 32), __ATOMIC_RELAXED);
 }
 
 static inline unsigned tmo_slot_flags(const struct tmo_slot *slot)

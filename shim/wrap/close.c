@@ -27,13 +27,14 @@ void tmo_close_forget(int fd, const char *reason)
     if (!tmo_current.active || tmo_self_borrowed())
         return;
     struct tmo_slot *slot = tmo_track_leave(fd);
-    if (slot == NULL)
-        return;
-    if (tmo_wants(TMO_EVENT_CLOSE))
-        tmo_emit_close(fd, slot, reason);
-    if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
-        tmo_set_gone(slot);
-    tmo_track_free(slot);
+    if (slot != NULL) {
+        if (tmo_wants(TMO_EVENT_CLOSE))
+            tmo_emit_close(fd, slot, reason);
+        if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
+            tmo_set_gone(slot);
+        tmo_track_free(slot);
+    }
+    tmo_track_closing(fd);
 }
 
 void tmo_close_duplicated(int fd, int copy)

@@ -67,10 +67,10 @@ void tmo_emit(struct tmo_event *event)
     size_t len =
         tmo_record_write(event, (enum tmo_log_format)tmo_current.cfg.value[TMO_SET_LOG_FORMAT],
                          lost, tmo_emit_lines[line]);
-    int before = sink->fd;
+    int before = __atomic_load_n(&sink->fd, __ATOMIC_RELAXED); /* another thread may open it too */
     if (tmo_sink_write(sink, tmo_emit_lines[line], len) < 0 && lost > 0)
         tmo_sink_give_lost(sink, lost);
-    if (sink->fd != before)
+    if (__atomic_load_n(&sink->fd, __ATOMIC_RELAXED) != before)
         tmo_emit_guard_log();
     tmo_emit_release(line);
     errno = e;

@@ -60,7 +60,7 @@ void tmo_set_gone(const struct tmo_slot *set)
             tmo_track_slot_at(cell->set - 1) != set)
             continue;
         tmo_slot_lower(slot, IN_SET);
-        cell->att_ms = 0;
+        tmo_cell_attend(cell, 0);
     }
 }
 
@@ -130,7 +130,7 @@ static void taken_out(int set, int fd, struct tmo_slot *slot)
     if ((tmo_slot_flags(slot) & TMO_SLOT_IN_EPOLL) == 0 || cell->set != tmo_track_number(set))
         return;
     tmo_slot_lower(slot, IN_SET);
-    cell->att_ms = 0;
+    tmo_cell_attend(cell, 0);
     if (!tmo_plan_of(slot)->deadlines && (tmo_slot_flags(slot) & TMO_SLOT_CONNECTING) == 0)
         tmo_due_put(fd, slot, 0);
 }

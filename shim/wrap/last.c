@@ -62,7 +62,7 @@ void tmo_fork_child(void)
         if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
             slot->epoll.att_ms = 0;
         else if ((tmo_slot_flags(slot) & TMO_SLOT_IN_EPOLL) == 0)
-            tmo_track_cell(fd)->att_ms = 0;
+            tmo_cell_attend(tmo_track_cell(fd), 0);
         tmo_track_guard(fd, true); /* a look before each call, until the first */
     }
 }

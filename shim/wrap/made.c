@@ -28,8 +28,8 @@ static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family fami
     slot->family = family & 3;
     slot->flags = flags;
     tmo_rules_begin(slot);
-    if (!tmo_watch_on && tmo_current.wide.watches)
-        tmo_watch_on = true;
+    if (!TMO_TSAN_BYTE(tmo_watch_on) && tmo_current.wide.watches)
+        __atomic_store_n(&tmo_watch_on, true, __ATOMIC_RELAXED);
     return slot;
 }
 

@@ -89,7 +89,7 @@ static __attribute__((noinline)) int poll_watched(struct pollfd *fds, nfds_t cou
 
 int wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-    if (TMO_UNLIKELY(tmo_watch_on))
+    if (TMO_UNLIKELY(TMO_TSAN_BYTE(tmo_watch_on)))
         return poll_watched(fds, count, timeout_ms);
     return tmo_real.poll(fds, count, timeout_ms);
 }
@@ -121,7 +121,7 @@ static __attribute__((noinline)) int ppoll_watched(struct pollfd *fds, nfds_t co
 int wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                const sigset_t *mask)
 {
-    if (TMO_UNLIKELY(tmo_watch_on))
+    if (TMO_UNLIKELY(TMO_TSAN_BYTE(tmo_watch_on)))
         return ppoll_watched(fds, count, timeout, mask);
     return tmo_real.ppoll(fds, count, timeout, mask);
 }

@@ -297,7 +297,7 @@ static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_
 
 int wrap_select(int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
 {
-    if (TMO_UNLIKELY(tmo_watch_on))
+    if (TMO_UNLIKELY(TMO_TSAN_BYTE(tmo_watch_on)))
         return select_watched(count, read, write, except, timeout);
     return tmo_real.select(count, read, write, except, timeout);
 }
@@ -361,7 +361,7 @@ static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd
 int wrap_pselect(int count, fd_set *read, fd_set *write, fd_set *except,
                  const struct timespec *timeout, const sigset_t *mask)
 {
-    if (TMO_UNLIKELY(tmo_watch_on))
+    if (TMO_UNLIKELY(TMO_TSAN_BYTE(tmo_watch_on)))
         return pselect_watched(count, read, write, except, timeout, mask);
     return tmo_real.pselect(count, read, write, except, timeout, mask);
 }

@@ -368,7 +368,7 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
         if (is)
             return ret;
     }
-    if (tmo_watch_on && follow_any_wait(nr, args, &ret))
+    if (TMO_TSAN_BYTE(tmo_watch_on) && follow_any_wait(nr, args, &ret))
         return ret;
     if (nr == SYS_splice) { /* either of its descriptors may be ours */
         state = hold_cancel();

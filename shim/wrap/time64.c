@@ -28,7 +28,7 @@ int wrap___ppoll64(struct pollfd *fds, nfds_t count, const struct tmo_timespec64
                    const sigset_t *mask)
 {
     struct timespec t;
-    if (!tmo_watch_on)
+    if (!TMO_TSAN_BYTE(tmo_watch_on))
         return tmo_real.__ppoll64(fds, count, timeout, mask);
     return wrap_ppoll(fds, count, narrow(timeout, &t), mask);
 }
@@ -37,7 +37,7 @@ int wrap___pselect64(int count, fd_set *read, fd_set *write, fd_set *except,
                      const struct tmo_timespec64 *timeout, const sigset_t *mask)
 {
     struct timespec t;
-    if (!tmo_watch_on)
+    if (!TMO_TSAN_BYTE(tmo_watch_on))
         return tmo_real.__pselect64(count, read, write, except, timeout, mask);
     return wrap_pselect(count, read, write, except, narrow(timeout, &t), mask);
 }
@@ -46,7 +46,8 @@ int wrap___pselect64(int count, fd_set *read, fd_set *write, fd_set *except,
 int wrap___select64(int count, fd_set *read, fd_set *write, fd_set *except,
                     struct tmo_timeval64 *timeout)
 {
-    if (!tmo_watch_on || timeout == NULL || timeout->tv_sec < 0 || timeout->tv_usec < 0)
+    if (!TMO_TSAN_BYTE(tmo_watch_on) || timeout == NULL || timeout->tv_sec < 0 ||
+        timeout->tv_usec < 0)
         return tmo_real.__select64(count, read, write, except, timeout);
     int64_t s = timeout->tv_sec, us = timeout->tv_usec;
     s = s < TIME_MAX ? s + us / 1000000 : s; /* libc takes any number of microseconds */

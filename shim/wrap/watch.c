@@ -310,7 +310,7 @@ uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, co
     if ((flags & TMO_SLOT_CONNECTING) != 0 && !is_connecting(fd, slot)) {
         flags &= ~(unsigned)TMO_SLOT_CONNECTING;
         if ((flags & TMO_SLOT_IN_EPOLL) == 0)
-            cell->att_ms = 0;
+            tmo_cell_attend(cell, 0);
     }
     bool told = tmo_proto_is_tcp(slot->proto);
     unsigned waits = (wants_in ? WAITS_RECV : 0u) | (told ? WAITS_SEND : 0u);
@@ -319,8 +319,8 @@ uint32_t tmo_watch_named(int fd, bool wants_in, uint32_t start, uint32_t now, co
     if ((flags & (TMO_SLOT_IN_EPOLL | TMO_SLOT_CONNECTING)) == 0) {
         if (limit_ms == NEVER_MS && !plan->deadlines)
             return 0;
-        uint32_t since = cell->att_ms;
-        cell->att_ms = now;
+        uint32_t since = tmo_cell_att_ms(cell);
+        tmo_cell_attend(cell, now);
         if (limit_ms != NEVER_MS &&
             (due == 0 || since == 0 || tmo_due_between(since, now) > (int32_t)plan->pause_ms)) {
             due = tmo_due_after(start, limit_ms);
@@ -352,7 +352,7 @@ void tmo_watch_named_until(int fd, uint32_t now)
 {
     const struct tmo_slot *slot = tmo_hot(fd) != TMO_HOT_NONE ? tmo_track_slot(fd) : NULL;
     if (slot != NULL && (tmo_slot_flags(slot) & (TMO_SLOT_IN_EPOLL | TMO_SLOT_EPOLL)) == 0)
-        tmo_track_cell(fd)->att_ms = now;
+        tmo_cell_attend(tmo_track_cell(fd), now);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
@@ -383,6 +383,7 @@ static void visit(int fd, uint32_t now, void *ctx)
     bool from_before = (flags & TMO_SLOT_INHERITED) != 0 ||
                        (tmo_self.forked_us != 0 && tmo_slot_born_us(slot) < tmo_self.forked_us);
     int64_t waited_ms = 0, least_ms = NEVER_MS;
+    uint32_t attended = tmo_cell_att_ms(cell);
 
     if ((flags & TMO_SLOT_IN_EPOLL) != 0) {
         uint32_t since = tmo_set_attended_since(cell->set, now);
@@ -395,7 +396,7 @@ static void visit(int fd, uint32_t now, void *ctx)
         if ((waits & WAITS_RECV) != 0 && (flags & TMO_SLOT_ONESHOT) != 0 &&
             !tmo_set_is_armed(fd, cell->set))
             waits &= ~(unsigned)WAITS_RECV;
-    } else if (cell->att_ms != 0 && tmo_due_between(cell->att_ms, now) <= (int32_t)plan->pause_ms) {
+    } else if (attended != 0 && tmo_due_between(attended, now) <= (int32_t)plan->pause_ms) {
         return; /* somebody polls for it, and will look */
     } else if (!plan->deadlines) {
         return; /* nobody waits for it now */
