@@ -173,8 +173,9 @@ struct tmo_expiry {
     int64_t limit_ns, waited_ns;
     const char *call;
     int kernel_error;
-    unsigned cut; /* TMO_SLOT_CUT_ flag to raise, if the call stopped half-way */
-    bool end;     /* no call on it waits that could fail: the connection is ended */
+    unsigned cut;        /* TMO_SLOT_CUT_ flag to raise, if the call stopped half-way */
+    bool end;            /* no call on it waits that could fail: the connection is ended */
+    uint16_t generation; /* if `end`: of the slot when that was decided */
 };
 int tmo_state_expire(const struct tmo_expiry *expiry);
 

@@ -129,7 +129,7 @@ static void die_of_abort(void)
 static void end(const struct tmo_expiry *e, bool stubborn)
 {
     struct tmo_slot *slot = e->slot;
-    uint16_t generation = slot->generation;
+    uint16_t generation = e->end ? e->generation : slot->generation;
     if (slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_connected(slot->proto))
         return;
     int copy = (int)TMO_RAW3(TMO_SYS_fcntl, e->fd, F_DUPFD_CLOEXEC, e->fd < 64 ? 64 : e->fd + 1);

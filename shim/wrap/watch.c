@@ -43,23 +43,32 @@ static bool has_come(int fd, const struct tmo_slot *slot)
     return tmo_plan_of(slot)->reports ? tmo_raw_peek(fd, POLLIN) != 0 : has_queued(fd);
 }
 
-/* Whether it is for this thread to end what SLOT describes. */
-static bool claim(struct tmo_slot *slot)
+/* Whether it is for this thread to end what SLOT describes. Not if FD has another owner by now:
+ * then what was read of SLOT may be of both, and the age that of a connection that is not born yet.
+ */
+static bool claim(int fd, struct tmo_slot *slot, uint16_t generation)
 {
     uint32_t before = __atomic_fetch_or(&slot->flags, TMO_SLOT_ENDING, __ATOMIC_ACQ_REL);
-    return (before & (TMO_SLOT_ENDING | TMO_SLOT_ENDED)) == 0;
+    if ((before & (TMO_SLOT_ENDING | TMO_SLOT_ENDED)) != 0)
+        return false;
+    if (is_still(fd, slot, generation))
+        return true;
+    tmo_slot_lower(slot, TMO_SLOT_ENDING);
+    return false;
 }
 
-static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *passed, uint8_t moved,
-                   const char *call)
+static void expire(int fd, struct tmo_slot *slot, uint16_t generation,
+                   const struct tmo_deadline *passed, uint8_t moved, const char *call)
 {
     int64_t waited_ns = passed->waited_ms * TMO_NS_PER_MS;
+    if (!is_still(fd, slot, generation))
+        return;
     if (tmo_plan_of(slot)->reports) {
         tmo_slot_lower(slot, TMO_SLOT_INHERITED | TMO_SLOT_STALLED);
         tmo_note(fd, slot, passed->limit, moved, waited_ns, call);
         return;
     }
-    if (!claim(slot))
+    if (!claim(fd, slot, generation))
         return;
     tmo_slot_lower(slot, TMO_SLOT_INHERITED | TMO_SLOT_STALLED);
     (void)tmo_state_expire(&(struct tmo_expiry){
@@ -71,6 +80,7 @@ static void expire(int fd, struct tmo_slot *slot, const struct tmo_deadline *pas
         .call = call,
         .kernel_error = EAGAIN,
         .end = true,
+        .generation = generation,
     });
     tmo_slot_lower(slot, TMO_SLOT_ENDING);
 }
@@ -84,8 +94,8 @@ static int64_t confirm_ms(const struct tmo_plan *plan)
 }
 
 /* A non-blocking connect. Returns whether it is under way yet; *RET_LEFT_MS is then set. */
-static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quiet *q,
-                            const char *call, int64_t *ret_left_ms)
+static bool look_connecting(int fd, struct tmo_slot *slot, uint16_t generation,
+                            const struct tmo_quiet *q, const char *call, int64_t *ret_left_ms)
 {
     if (!q->connecting) {
         tmo_slot_lower(slot, TMO_SLOT_CONNECTING);
@@ -100,7 +110,7 @@ static bool look_connecting(int fd, struct tmo_slot *slot, const struct tmo_quie
         tmo_note(fd, slot, TMO_LIMIT_CONNECT, q->moved, age, call);
     } else if (left_ns <= 0) {
         *ret_left_ms = NEVER_MS;
-        if (!claim(slot))
+        if (!claim(fd, slot, generation))
             return true;
         tmo_slot_lower(slot, TMO_SLOT_INHERITED);
         (void)tmo_connect_expired(fd, slot, age, call);
@@ -159,7 +169,8 @@ static int64_t look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waite
         slot->dir == TMO_DIR_LISTEN || tmo_quiet_get(fd, &q) < 0 || !is_still(fd, slot, generation))
         return NEVER_MS;
     tmo_note_moved(slot, q.moved);
-    if ((flags & TMO_SLOT_CONNECTING) != 0 && look_connecting(fd, slot, &q, call, &left_ms))
+    if ((flags & TMO_SLOT_CONNECTING) != 0 &&
+        look_connecting(fd, slot, generation, &q, call, &left_ms))
         return left_ms;
     struct tmo_deadline next = first_of(slot, &q, waits, waited_ms);
     if (next.limit == TMO_LIMIT_NONE || next.left_ms > 0) {
@@ -172,7 +183,7 @@ static int64_t look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waite
         tmo_slot_raise(slot, TMO_SLOT_STALLED);
         return confirm_ms(tmo_plan_of(slot));
     }
-    expire(fd, slot, &next, q.moved, call);
+    expire(fd, slot, generation, &next, q.moved, call);
     if (!tmo_plan_of(slot)->reports)
         return NEVER_MS;
     next = first_of(slot, &q, waits, waited_ms);
@@ -262,10 +273,11 @@ uint32_t tmo_watch_own(int fd, struct tmo_slot *slot, const char *call)
 static int64_t look_untold(int fd, struct tmo_slot *slot, const char *call, bool *ret_fake)
 {
     struct tmo_deadline passed = {.limit = TMO_LIMIT_RECV};
+    uint16_t generation = slot->generation;
     passed.waited_ms = tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[TMO_RECV]);
-    if (tmo_raw_peek(fd, POLLIN) != 0)
+    if (tmo_raw_peek(fd, POLLIN) != 0 || !is_still(fd, slot, generation))
         return passed.waited_ms;
-    expire(fd, slot, &passed, 0, call);
+    expire(fd, slot, generation, &passed, 0, call);
     if (tmo_plan_of(slot)->reports)
         return passed.waited_ms;
     if ((tmo_slot_flags(slot) & TMO_SLOT_ENDED) == 0) { /* a datagram socket has no end */
@@ -281,7 +293,8 @@ static int64_t look_untold(int fd, struct tmo_slot *slot, const char *call, bool
 static bool is_connecting(int fd, struct tmo_slot *slot)
 {
     struct tmo_quiet q;
-    if (tmo_quiet_get(fd, &q) == 0 && q.connecting)
+    uint16_t generation = slot->generation;
+    if ((tmo_quiet_get(fd, &q) == 0 && q.connecting) || !is_still(fd, slot, generation))
         return true;
     tmo_slot_lower(slot, TMO_SLOT_CONNECTING);
     return false;
