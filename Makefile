@@ -212,7 +212,8 @@ demo: all programs
 PRELOAD_asan = $(shell $(CC) -print-file-name=libasan.so)
 PRELOAD_tsan = $(shell $(CC) -print-file-name=libtsan.so)
 TEST_ENV = TMO_LIB=$(CURDIR)/$(LIBRARY) TMO_BIN=$(CURDIR)/$(COMMAND) TMO_BUILD=$(CURDIR)/$(BUILD) \
-           TMO_PRELOAD=$(PRELOAD_$(SAN)) TMO_SAN=$(SAN) ASAN_OPTIONS=detect_leaks=0
+           TMO_PRELOAD=$(PRELOAD_$(SAN)) TMO_SAN=$(SAN) ASAN_OPTIONS=detect_leaks=0 \
+           $(if $(filter tsan,$(SAN)),TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp)
 BATS     = $(sort $(wildcard tests/bats/*.bats))
 T        =
 F        =

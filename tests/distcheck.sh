@@ -41,7 +41,7 @@ declare -A has=(
 own='accept actions closing connect eventloop hosts lifetime luck modes recv retry send signals waits
     guest guest-asides guest-calls guest-cancels guest-confined guest-descriptors guest-endings
     guest-faults guest-interrupts guest-names guest-processes guest-shared guest-threads'
-threaded='guest-cancels guest-interrupts guest-shared guest-threads'
+threaded='guest-cancels guest-interrupts guest-shared guest-threads hosts'
 
 tests_of() {
     case $1 in

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # helpers.bash sets it
+# shellcheck disable=SC2034,SC2154 # helpers.bash reads TMO_CUT, and sets status and output
 #
 # For the tests that run the programs of tests/guest, and waits of tests/programs, loaded after
 # helpers and steps.
@@ -11,6 +11,12 @@ NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_ACCEPT=60s SOCKTMO_LINGER=60s SOCKTMO_IDL
     SOCKTMO_TOTAL=300s SOCKTMO_PROTO=all SOCKTMO_EVENTS=all
     SOCKTMO_RULES='to 127.0.0.1 port 1-40000: recv=59s; from ::1: send=59s; unix /*: idle=59s')
 NEVER_HIT_CONF=$'[in]\nmatch = from any\nrecv = 58s\n[out]\nmatch = to any\ntotal = 299s\n'
+
+# ThreadSanitizer makes each case some times slower, and the first report of a race slower yet.
+if [[ ${TMO_SAN-} == tsan ]]; then
+    export GUEST_GUARD_S=40
+    TMO_CUT=45
+fi
 
 # agree PROGRAM CASE [SETTING=VALUE…]: bare, under the library without settings, and with limits,
 # all at once: all say the same and end well. The log of the last is left in with_limits/log.

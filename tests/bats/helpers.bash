@@ -225,6 +225,11 @@ not_covered() {
     [[ ${TMO_SAN-} != cov ]] || skip "$1"
 }
 
+# not_tsan WHY: skips the test under ThreadSanitizer, where its runtime cannot do what it is about.
+not_tsan() {
+    [[ ${TMO_SAN-} != tsan ]] || skip "$1"
+}
+
 # requires CMD [PACKAGE]: skips the test where a program is not installed.
 requires() {
     command -v "$1" >/dev/null || skip "$1 is not installed (Debian package ${2:-$1})"

@@ -259,7 +259,7 @@ static void case_jumps(void)
 
         for (int j = 0; j < JUMPS; j++)
             jump_out_of(&blocking_calls[i], &s, 30 + rand_r(&seed) % 400);
-        alarm(GUARD_S);
+        guest_guard();
         blocking_calls[i].check(&s);
         blocking_end(&s);
         printf("%s: left\n", blocking_calls[i].name);
@@ -373,7 +373,7 @@ static void case_storm(void)
         WANT(errno == UNTOUCHED);
     }
     every_ms(false);
-    alarm(GUARD_S);
+    guest_guard();
     if (inside.line != 0)
         FAIL("in the handler, line %d: %s", (int)inside.line, strerror(inside.error));
     WANT(inside.sent > 50 && rounds > 100);

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
     self_path = argv[0];
     if (argc > 1 && argv[1][0] == '@') {
         guest_name = argv[1];
-        alarm(GUARD_S);
+        guest_guard();
         if (argc == 6 && strcmp(argv[1], "@chain") == 0)
             exec_step(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
         say_fds("descriptors of the other");

@@ -17,7 +17,7 @@ static pid_t child_of(void (*run)(void *), void *argument)
     DO(pid = fork());
     if (pid != 0)
         return pid;
-    alarm(GUARD_S);
+    guest_guard();
     run(argument);
     fflush(stdout);
     _exit(0);

@@ -32,7 +32,7 @@ static pid_t serve(void)
     DO(listen(listener, 4096));
     DO(pid = fork());
     if (pid == 0) {
-        alarm(GUARD_S);
+        guest_guard();
         for (;;) {
             int fd = accept(listener, NULL, NULL);
             pthread_t thread;
