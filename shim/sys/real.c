@@ -161,7 +161,10 @@ void tmo_real_bind(void)
 
 void *tmo_real_late(const char *name)
 {
-    return have_dlsym() ? dlsym(RTLD_NEXT, name) : NULL;
+    struct tmo_scope scope;
+    tmo_scope_behind(_DYNAMIC, &scope);
+    void *found = tmo_scope_find(&scope, name);
+    return found == NULL && have_dlsym() ? dlsym(RTLD_NEXT, name) : found;
 }
 
 bool tmo_real_is_bound(void)

@@ -28,8 +28,8 @@ extern struct tmo_real tmo_real TMO_HIDDEN;
  * is why the constructor calls it. errno is kept. */
 void tmo_real_bind(void);
 
-/* The function NAME behind us, looked up now; NULL if there is none. Not signal-safe. For what only
- * ends the program. */
+/* The function NAME behind us, looked up now, so also in libraries that came after us; NULL if
+ * there is none. Not signal-safe. For what is called seldom, or only ends the program. */
 void *tmo_real_late(const char *name);
 
 /* Whether that is done. */

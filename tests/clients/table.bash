@@ -13,7 +13,7 @@
 #
 #     waits=N         how many limits in a row it may take, for its own second attempts
 #     stdin=hold      standard input stays open and says nothing; zeros: it never ends. Else empty
-#     out=CLASS       it cannot be reached (static, go, deepbind): shown, and not counted
+#     out=CLASS       it cannot be reached (static, go): shown, and not counted
 #     load=yes        it downloads: half an answer must never pass for the whole
 #     start=MS        how long a start may take on a busy machine
 
@@ -129,8 +129,7 @@ also tls -- ruby '{programs}/client.rb' http-tls '{port}'
 client php-fsockopen http -- php '{programs}/client.php' fsockopen '{port}'
 client php-file http load=yes -- php '{programs}/client.php' file '{port}'
 also tls -- php '{programs}/client.php' file-tls '{port}'
-# php opens its extensions with RTLD_DEEPBIND
-client php-curl http load=yes out=deepbind -- php '{programs}/client.php' curl '{port}'
+client php-curl http load=yes -- php '{programs}/client.php' curl '{port}'
 client node-http http load=yes -- node '{programs}/client.js' http '{port}'
 also noread -- node '{programs}/client.js' http-put '{port}'
 also tls -- node '{programs}/client.js' http-tls '{port}'
