@@ -63,8 +63,9 @@ enum {
     TMO_EVENT_TIMEOUT = 2,
     TMO_EVENT_CONNECT = 4,
     TMO_EVENT_LISTEN = 8,
-    TMO_EVENT_START = 16,
-    TMO_EVENT_ALL = 32,
+    TMO_EVENT_DNS = 16,
+    TMO_EVENT_START = 32,
+    TMO_EVENT_ALL = 64,
 };
 
 /* A KEEPALIVE value packed into one number; 0 = off. */

@@ -17,6 +17,7 @@ enum tmo_event_kind {
     TMO_RECORD_TIMEOUT,
     TMO_RECORD_CONNECT,
     TMO_RECORD_LISTEN,
+    TMO_RECORD_DNS,
     TMO_RECORD_START,
     TMO_RECORD_PROBLEM,
 };
@@ -57,9 +58,10 @@ struct tmo_event {
     const char *action; /* "error" */
     const char *rule;   /* that decided; NULL: none */
 
-    /* How a call ended: of connect. */
+    /* How a call ended: of connect and dns. */
     const char *outcome; /* "ok", "error", "in_progress", "timeout" */
     int error;           /* errno; 0 = none, the key is then left out */
+    const char *failure; /* of dns: "EAI_NONAME", "HOST_NOT_FOUND"; NULL: none */
     int64_t took_ms;     /* or TMO_UNKNOWN */
 
     /* The settings in force: of start. */

@@ -96,6 +96,8 @@ static const char *event_name(enum tmo_event_kind kind)
         return "connect";
     case TMO_RECORD_LISTEN:
         return "listen";
+    case TMO_RECORD_DNS:
+        return "dns";
     case TMO_RECORD_START:
         return "start";
     case TMO_RECORD_PROBLEM:
@@ -147,7 +149,7 @@ static void write_timeout(struct tmo_line *line, const struct tmo_event *event)
         tmo_line_string(line, TMO_KEY("rule"), event->rule);
 }
 
-static void write_connect(struct tmo_line *line, const struct tmo_event *event)
+static void write_outcome(struct tmo_line *line, const struct tmo_event *event)
 {
     tmo_line_word(line, TMO_KEY("outcome"), event->outcome);
     if (event->error != 0) {
@@ -157,6 +159,7 @@ static void write_connect(struct tmo_line *line, const struct tmo_event *event)
         else
             tmo_line_number(line, TMO_KEY("errno"), event->error);
     }
+    tmo_line_word(line, TMO_KEY("error"), event->failure);
     write_known(line, TMO_KEY("took_ms"), event->took_ms);
 }
 
@@ -212,12 +215,17 @@ static void write_body(struct tmo_line *line, const struct tmo_event *event)
         write_known(line, TMO_KEY("timeouts"), event->timeouts);
         break;
     case TMO_RECORD_CONNECT:
-        write_connect(line, event);
+        write_outcome(line, event);
         write_connection(line, event);
         break;
     case TMO_RECORD_LISTEN:
         write_connection(line, event);
         write_queue(line, event);
+        break;
+    case TMO_RECORD_DNS:
+        tmo_line_word(line, TMO_KEY("call"), event->call);
+        write_outcome(line, event);
+        write_connection(line, event);
         break;
     case TMO_RECORD_START:
         tmo_line_word(line, TMO_KEY("version"), TMO_VERSION);

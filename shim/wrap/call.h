@@ -179,6 +179,12 @@ struct tmo_expiry {
 };
 int tmo_state_expire(const struct tmo_expiry *expiry);
 
+/* ACTION as it is written. */
+const char *tmo_state_action_name(enum tmo_action action);
+
+/* Ends the process with its last records, where ACTION is exit or abort. */
+void tmo_state_end_program(enum tmo_action action);
+
 /* Whether a call on FD is to be answered without being made, because we ended the connection or cut
  * this way of it: the errno (> 0), or 0; -1 if FD is another file by now, which is then ours no
  * longer. Slows down who asks for ever. */

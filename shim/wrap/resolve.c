@@ -3,9 +3,11 @@
  * that a connection's name is known by its address. Layer: wrap.
  *
  * They are points of cancellation and may take as long as a name server does: nothing of ours is
- * held meanwhile. Afterwards neither errno nor h_errno is touched.
+ * held meanwhile. Afterwards neither errno nor h_errno is touched. Under the limit `dns` they are
+ * made as lookup.h says.
  */
 #include "shim/track/hosts.h"
+#include "shim/wrap/lookup.h"
 #include "shim/wrap/wrap.h"
 
 #include <string.h>
@@ -47,7 +49,8 @@ static void note_list(const char *name, const struct addrinfo *list)
 int wrap_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                      struct addrinfo **ret)
 {
-    int r = tmo_real.getaddrinfo(name, service, hints, ret);
+    int r = tmo_lookup_matters() ? tmo_lookup_getaddrinfo(name, service, hints, ret)
+                                 : tmo_real.getaddrinfo(name, service, hints, ret);
     /* Only what libc has read itself, with success, is read here. */
     if (r == 0 && name != NULL && is_wanted())
         note_list(name, *ret);
@@ -93,11 +96,18 @@ static void note_host(const struct name *kept, const struct hostent *host)
     }
 }
 
+/* Others are refused by libc; 0 means gethostbyname(3) in lookup.h. */
+static bool matters_of(int family)
+{
+    return tmo_lookup_matters() && (family == AF_INET || family == AF_INET6);
+}
+
 struct hostent *wrap_gethostbyname(const char *name)
 {
     struct name kept;
     keep_name(&kept, name, AF_INET);
-    struct hostent *host = tmo_real.gethostbyname(name);
+    struct hostent *host =
+        tmo_lookup_matters() ? tmo_lookup_gethost(name, AF_UNSPEC) : tmo_real.gethostbyname(name);
     note_host(&kept, host);
     return host;
 }
@@ -106,7 +116,8 @@ struct hostent *wrap_gethostbyname2(const char *name, int family)
 {
     struct name kept;
     keep_name(&kept, name, family);
-    struct hostent *host = tmo_real.gethostbyname2(name, family);
+    struct hostent *host = matters_of(family) ? tmo_lookup_gethost(name, family)
+                                              : tmo_real.gethostbyname2(name, family);
     note_host(&kept, host);
     return host;
 }
@@ -116,7 +127,9 @@ int wrap_gethostbyname_r(const char *name, struct hostent *host, char *buf, size
 {
     struct name kept;
     keep_name(&kept, name, AF_INET);
-    int r = tmo_real.gethostbyname_r(name, host, buf, len, ret, ret_error);
+    int r = tmo_lookup_matters()
+                ? tmo_lookup_gethost_r(name, AF_UNSPEC, host, buf, len, ret, ret_error)
+                : tmo_real.gethostbyname_r(name, host, buf, len, ret, ret_error);
     if (r == 0)
         note_host(&kept, *ret);
     return r;
@@ -127,7 +140,9 @@ int wrap_gethostbyname2_r(const char *name, int family, struct hostent *host, ch
 {
     struct name kept;
     keep_name(&kept, name, family);
-    int r = tmo_real.gethostbyname2_r(name, family, host, buf, len, ret, ret_error);
+    int r = matters_of(family)
+                ? tmo_lookup_gethost_r(name, family, host, buf, len, ret, ret_error)
+                : tmo_real.gethostbyname2_r(name, family, host, buf, len, ret, ret_error);
     if (r == 0)
         note_host(&kept, *ret);
     return r;
@@ -138,7 +153,9 @@ int wrap_gethostbyname2_r(const char *name, int family, struct hostent *host, ch
 int wrap_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,
                      char *service, socklen_t service_len, int flags)
 {
-    int r = tmo_real.getnameinfo(addr, len, host, host_len, service, service_len, flags);
+    int r = tmo_lookup_matters()
+                ? tmo_lookup_getnameinfo(addr, len, host, host_len, service, service_len, flags)
+                : tmo_real.getnameinfo(addr, len, host, host_len, service, service_len, flags);
     if (r == 0 && host != NULL && host_len > 0 && (flags & NI_NUMERICHOST) == 0 && is_wanted())
         tmo_hosts_note(host, strnlen(host, host_len), TMO_HOSTS_REVERSE, addr, len);
     return r;

@@ -93,9 +93,14 @@ int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way)
     return tmo_state_error(slot);
 }
 
+const char *tmo_state_action_name(enum tmo_action action)
+{
+    static const char *const names[] = {"error", "reset", "exit", "abort", "report"};
+    return names[action];
+}
+
 static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo *info)
 {
-    static const char *const actions[] = {"error", "reset", "exit", "abort", "report"};
     struct tmo_event event;
     if (!tmo_wants(TMO_EVENT_TIMEOUT))
         return;
@@ -105,7 +110,7 @@ static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo 
     event.limit_ms = tmo_ns_to_ms(e->limit_ns);
     event.waited_ms = e->waited_ns / TMO_NS_PER_MS;
     event.call = e->call;
-    event.action = actions[tmo_plan_of(e->slot)->action];
+    event.action = tmo_state_action_name(tmo_plan_of(e->slot)->action);
     event.rule = tmo_plan_of(e->slot)->rule;
     tmo_emit(&event);
 }
@@ -121,6 +126,16 @@ static void die_of_abort(void)
     (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_UNBLOCK, &abort_only, 0, 8);
     (void)TMO_RAW3(SYS_tgkill, tmo_raw_getpid(), tmo_raw_gettid(), SIGABRT);
     (void)TMO_RAW1(SYS_exit_group, 128 + SIGABRT);
+}
+
+void tmo_state_end_program(enum tmo_action action)
+{
+    if (action == TMO_ACTION_EXIT)
+        tmo_last_exit(124);
+    if (action == TMO_ACTION_ABORT) {
+        tmo_last_records("exit", false);
+        die_of_abort();
+    }
 }
 
 /* Ends the connection. Its record is made before: what the kernel knew is gone afterwards. By a
@@ -162,12 +177,7 @@ int tmo_state_expire(const struct tmo_expiry *e)
     record_timeout(e, &info);
     if (plan->reports)
         return 0;
-    if (action == TMO_ACTION_EXIT)
-        tmo_last_exit(124);
-    if (action == TMO_ACTION_ABORT) {
-        tmo_last_records("exit", false);
-        die_of_abort();
-    }
+    tmo_state_end_program(action);
 
     tmo_slot_raise(slot, TMO_SLOT_EXPIRED | e->cut);
     if (action == TMO_ACTION_RESET || again || e->end)

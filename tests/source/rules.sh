@@ -119,6 +119,8 @@ allowed() {
     # the kernel: one door for all calls; the vDSO; memory, once; a wait that must be a point of
     # cancellation as the call is that it stands for
     syscall | clock_gettime | mmap | mmap64 | munmap | ppoll | __errno_location) ;;
+    # what a look-up of a name leaves behind, taken from its thread to the one that asked
+    __h_errno_location) ;;
     # of a FILE, before it is closed: its number, what it still has to write, and that
     fileno | fflush | __fpending) ;;
     # fork, and what the compiler puts into every library

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ * The thread in which a name is looked up, and the wait for it. See lookup.h. Layer: wrap.
+ *
+ * Two own a look-up, and the last frees it: the thread says DONE, who asked says ABANDONED, and who
+ * finds the other's word there is the last.
+ */
+#include "shim/wrap/lookup.h"
+#include "shim/sys/clock.h"
+#include "shim/sys/raw.h"
+#include "shim/sys/real.h"
+#include "shim/track/self.h"
+#include "shim/wrap/call.h"
+#include "shim/wrap/complain.h"
+#include "shim/wrap/last.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <resolv.h>
+#include <string.h>
+
+enum { LOOKUP_RUNS, LOOKUP_DONE, LOOKUP_ABANDONED };
+
+/* Modules of nsswitch.conf(5) take up to some 256 KiB; it is memory only where it is touched. */
+#define STACK_BYTES ((size_t)512 << 10)
+
+/* --- what libc gives ------------------------------------------------------------------------- */
+
+/* Looked up at the first look-up: before glibc 2.34 the threads are in a library of their own,
+ * which a program may be without. */
+static struct {
+    bool found;
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    int (*attr_init)(pthread_attr_t *);
+    int (*attr_detached)(pthread_attr_t *, int);
+    int (*attr_stack)(pthread_attr_t *, size_t);
+    void (*free_list)(struct addrinfo *);
+    struct __res_state *(*resolver)(void);
+    int (*resolver_start)(struct __res_state *);
+} libc;
+
+#ifdef TMO_START_FILES /* a sanitizer must see the thread begin */
+#define FIND(member, name) (*(void **)&libc.member = (void *)(uintptr_t)name)
+#else
+#define FIND(member, name) (*(void **)&libc.member = tmo_real_late(#name))
+#endif
+
+static bool find_libc(void)
+{
+    if (__atomic_load_n(&libc.found, __ATOMIC_ACQUIRE))
+        return true;
+    FIND(create, pthread_create);
+    FIND(attr_init, pthread_attr_init);
+    FIND(attr_detached, pthread_attr_setdetachstate);
+    FIND(attr_stack, pthread_attr_setstacksize);
+    FIND(free_list, freeaddrinfo);
+#ifdef __GLIBC__
+    FIND(resolver, __res_state);
+    FIND(resolver_start, __res_ninit);
+#endif
+    if (libc.create == NULL || libc.attr_init == NULL || libc.attr_detached == NULL ||
+        libc.attr_stack == NULL || libc.free_list == NULL)
+        return false;
+    __atomic_store_n(&libc.found, true, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* glibc has a resolver's state for each thread. If the program has begun one, its options and times
+ * are taken along: 0, or options, retrans and retry. Not its servers: they may be those of a
+ * resolv.conf that has been replaced since, which libc would notice and we cannot. */
+static void keep_resolver(struct tmo_lookup *l)
+{
+    struct __res_state *state = libc.resolver != NULL ? libc.resolver() : NULL;
+    if (state == NULL || (state->options & RES_INIT) == 0)
+        return;
+    l->resolver[0] = state->options;
+    l->resolver[1] = (unsigned long)state->retrans;
+    l->resolver[2] = (unsigned long)state->retry;
+}
+
+static void take_resolver(const struct tmo_lookup *l)
+{
+    struct __res_state *state = libc.resolver != NULL ? libc.resolver() : NULL;
+    if (l->resolver[0] == 0 || state == NULL || libc.resolver_start == NULL ||
+        libc.resolver_start(state) < 0)
+        return;
+    if (state->options != l->resolver[0])
+        state->options = l->resolver[0];
+    if (state->retrans != (int)l->resolver[1])
+        state->retrans = (int)l->resolver[1];
+    if (state->retry != (int)l->resolver[2])
+        state->retry = (int)l->resolver[2];
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+struct tmo_lookup *tmo_lookup_new(size_t room)
+{
+    static bool complained;
+    stack_t now = {.ss_flags = 0};
+    if (tmo_current.cfg.value[TMO_SET_DNS] == 0 ||
+        __atomic_load_n(&tmo_current.off, __ATOMIC_ACQUIRE) || tmo_self_borrowed() ||
+        (TMO_RAW2(SYS_sigaltstack, 0, &now) == 0 && (now.ss_flags & SS_ONSTACK) != 0))
+        return NULL;
+    size_t size = sizeof(struct tmo_lookup) + room;
+    struct tmo_lookup *l = size > room ? tmo_raw_map(size) : NULL;
+    if (l == NULL && !__atomic_exchange_n(&complained, true, __ATOMIC_RELAXED)) {
+        tmo_complain(NULL, &(struct tmo_problem){.where = "SOCKTMO_DNS",
+                                                 .value = "",
+                                                 .what = "no memory; a look-up goes without it"});
+    }
+    if (l != NULL)
+        l->size = size;
+    return l;
+}
+
+void tmo_lookup_free(struct tmo_lookup *l)
+{
+    tmo_raw_unmap(l, l->size);
+}
+
+/* An answer that nobody waits for any more. */
+static void drop(struct tmo_lookup *l)
+{
+    if (l->r == 0 && l->list != NULL)
+        libc.free_list(l->list);
+    tmo_lookup_free(l);
+}
+
+static void *run(void *arg)
+{
+    struct tmo_lookup *l = arg;
+    take_resolver(l);
+    errno = l->error;
+    h_errno = l->host_error;
+    l->make(l);
+    l->error = errno;
+    l->host_error = h_errno;
+    if (__atomic_exchange_n(&l->state, LOOKUP_DONE, __ATOMIC_ACQ_REL) == LOOKUP_ABANDONED)
+        drop(l);
+    else /* it may be gone by now; then nobody is waked, or one who looks again */
+        (void)TMO_RAW3(SYS_futex, &l->state, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
+    return NULL;
+}
+
+/* All signals but those of a thread's own faults, which the program may make something of (a
+ * sandbox of SIGSYS), and those that the C library sends to each thread (nptl(7)). */
+static uint64_t mask_of_thread(void)
+{
+    static const int open[] = {
+        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, 32, 33,
+#ifndef __GLIBC__
+        34, /* musl, src/internal/pthread_impl.h, SIGSYNCCALL */
+#endif
+    };
+    uint64_t mask = UINT64_MAX;
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        mask &= ~(UINT64_C(1) << (open[i] - 1));
+    return mask;
+}
+
+static int start(struct tmo_lookup *l)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    uint64_t mask = mask_of_thread(), before;
+    if (!find_libc())
+        return ENOSYS;
+    keep_resolver(l);
+    (void)libc.attr_init(&attr);
+    (void)libc.attr_detached(&attr, PTHREAD_CREATE_DETACHED);
+    (void)libc.attr_stack(&attr, STACK_BYTES);
+    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &before, 8);
+    int r = libc.create(&thread, &attr, run, l);
+    if (r == EINVAL) { /* too small for the program's thread-local data: as large as any then */
+        (void)libc.attr_init(&attr);
+        (void)libc.attr_detached(&attr, PTHREAD_CREATE_DETACHED);
+        r = libc.create(&thread, &attr, run, l);
+    }
+    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
+    return r;
+}
+
+/* --- the wait -------------------------------------------------------------------------------- */
+
+static bool is_done(const struct tmo_lookup *l)
+{
+    return __atomic_load_n(&l->state, __ATOMIC_ACQUIRE) == LOOKUP_DONE;
+}
+
+/* Leaves LOOKUP to the thread. False: that is done with it. */
+static bool abandon(struct tmo_lookup *l)
+{
+    int runs = LOOKUP_RUNS;
+    return __atomic_compare_exchange_n(&l->state, &runs, LOOKUP_ABANDONED, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+/* Who asked is being cancelled. */
+static void cancelled(void *arg)
+{
+    struct tmo_lookup *l = arg;
+    if (!abandon(l))
+        drop(l);
+}
+
+/* One wait, until UNTIL at most. libc's syscall(2) is made cancellable in this way only; the call
+ * in it is one from which a cancelled thread is unwound through us. */
+static long wait_once(struct tmo_lookup *l, const struct timespec *until)
+{
+    int type = PTHREAD_CANCEL_DEFERRED;
+    long r;
+    pthread_cleanup_push(cancelled, l);
+    (void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+    r = tmo_real.syscall(SYS_futex, (long)&l->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                         LOOKUP_RUNS, (long)until, 0, FUTEX_BITSET_MATCH_ANY & 0xffffffffL);
+    (void)pthread_setcanceltype(type, &type);
+    pthread_cleanup_pop(0);
+    return r < 0 ? -errno : r;
+}
+
+/* Whether LOOKUP is done by DEADLINE_NS (monotonic; INT64_MAX: without end). A handler that runs
+ * meanwhile does not end it. */
+static bool await(struct tmo_lookup *l, int64_t deadline_ns)
+{
+    struct timespec until = {(time_t)(deadline_ns / TMO_NS_PER_S),
+                             (long)(deadline_ns % TMO_NS_PER_S)};
+    bool ends = deadline_ns / TMO_NS_PER_S == (int64_t)until.tv_sec && deadline_ns != INT64_MAX;
+    while (!is_done(l)) {
+        long r = wait_once(l, ends ? &until : NULL);
+        if (tmo_clock_ns() >= deadline_ns)
+            return is_done(l);
+        if (r == -ENOSYS || r == -EPERM) /* a filter of system calls */
+            tmo_clock_sleep(TMO_NS_PER_MS);
+    }
+    return true;
+}
+
+/* --- records --------------------------------------------------------------------------------- */
+
+static void begin_record(struct tmo_event *event, enum tmo_event_kind kind,
+                         const struct tmo_asked *asked)
+{
+    tmo_emit_begin(event, kind);
+    event->call = asked->call;
+    event->host = asked->name[0] != '\0' ? asked->name : NULL;
+    event->peer = asked->addr;
+}
+
+void tmo_lookup_tell(const struct tmo_asked *asked, const char *failure, const char *outcome)
+{
+    struct tmo_event event;
+    if (!tmo_wants(TMO_EVENT_DNS))
+        return;
+    begin_record(&event, TMO_RECORD_DNS, asked);
+    event.outcome = outcome != NULL ? outcome : failure != NULL ? "error" : "ok";
+    event.failure = failure;
+    event.took_ms = (tmo_clock_ns() - asked->start_ns) / TMO_NS_PER_MS;
+    tmo_emit(&event);
+}
+
+static void tell_timeout(const struct tmo_asked *asked, int64_t limit_ns)
+{
+    struct tmo_event event;
+    if (!tmo_wants(TMO_EVENT_TIMEOUT))
+        return;
+    begin_record(&event, TMO_RECORD_TIMEOUT, asked);
+    event.limit = "dns";
+    event.limit_ms = tmo_ns_to_ms(limit_ns);
+    event.waited_ms = (tmo_clock_ns() - asked->start_ns) / TMO_NS_PER_MS;
+    event.action = tmo_state_action_name(tmo_current.plan.action);
+    tmo_emit(&event);
+}
+
+static enum tmo_lookup_end no_thread(struct tmo_lookup *l, int error)
+{
+    static bool complained;
+    tmo_lookup_free(l);
+    if (!__atomic_exchange_n(&complained, true, __ATOMIC_RELAXED)) {
+        char value[TMO_SETTING_TEXT];
+        (void)tmo_setting_print(TMO_SET_DNS, tmo_current.cfg.value[TMO_SET_DNS], value);
+        tmo_complain(NULL,
+                     &(struct tmo_problem){
+                         .where = "SOCKTMO_DNS",
+                         .value = value,
+                         .what = error == ENOSYS
+                                     ? "the program has no threads; look-ups go without this limit"
+                                     : "no thread can be made; look-ups go without this limit"});
+    }
+    return TMO_LOOKUP_NOT;
+}
+
+enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *l, const struct tmo_asked *asked)
+{
+    int64_t limit_ns = tmo_current.cfg.value[TMO_SET_DNS], deadline_ns;
+    enum tmo_lookup_end end = TMO_LOOKUP_DONE;
+    int kept = errno;
+
+    l->error = kept;
+    l->host_error = h_errno;
+    int error = start(l);
+    if (error != 0) {
+        end = no_thread(l, error);
+        errno = kept;
+        return end;
+    }
+    if (__builtin_add_overflow(asked->start_ns, limit_ns, &deadline_ns))
+        deadline_ns = INT64_MAX;
+    if (!await(l, deadline_ns)) {
+        bool reports = tmo_current.plan.reports;
+        if (reports || abandon(l)) {
+            end = TMO_LOOKUP_LATE;
+            tell_timeout(asked, limit_ns);
+            tmo_state_end_program(tmo_current.plan.action);
+        }
+        if (reports) {
+            (void)await(l, INT64_MAX);
+            end = TMO_LOOKUP_DONE;
+        }
+    }
+    errno = end == TMO_LOOKUP_DONE ? l->error : kept;
+    if (end == TMO_LOOKUP_DONE)
+        h_errno = l->host_error;
+    return end;
+}

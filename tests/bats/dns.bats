@@ -1,0 +1,217 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # helpers.bash sets status, output, lines and elapsed_ms
+#
+# The limit on look-ups of names. The world in which they are made, and the name server that does
+# not answer, are in tests/programs/lookups.c. That look-ups in a thread give what they give bare is
+# also tested by guest-names.
+
+load helpers
+
+LOOKUPS=$TMO_BUILD/tests/lookups
+CALLS=(getaddrinfo gethostbyname gethostbyname2 gethostbyname_r gethostbyname2_r getnameinfo)
+
+setup() {
+    tmo_setup
+    unshare -mn true 2>/dev/null || skip "namespaces are not permitted here"
+    not_on musl "musl has a resolver of its own, which asks for five seconds whatever it is told"
+}
+
+# looks_up [SETTING=VALUE…] -- SERVER STEP…: under the shim, with a log. What the steps took is in
+# ./took.
+looks_up() {
+    local -a settings=()
+
+    while [[ $1 != -- ]]; do
+        settings+=("$1")
+        shift
+    done
+    shift
+    rm -f log
+    under SOCKTMO_LOG="$PWD/log" SOCKTMO_EVENTS=dns,timeout "${settings[@]}" -- \
+        bash -c 'exec "$@" 2>took' - "$LOOKUPS" "$@"
+    [[ $status -eq 0 || $status -eq 124 ]] || fail "not done: $(<took)"
+}
+
+# took STEP LOW HIGH: each step of that name, in milliseconds.
+took() {
+    local ms
+    local -a all
+
+    mapfile -t all < <(sed -n "s/^$1 took //p" took)
+    [[ ${#all[@]} -gt 0 ]] || fail "$1 was not done"
+    for ms in "${all[@]}"; do
+        assert_between "$2" "$3" "$ms" "ms of $1"
+    done
+}
+
+@test "bare, and without the setting, a look-up hangs where the name server does not answer" {
+    TMO_CUT=2 bare -- "$LOOKUPS" mute getaddrinfo
+    [[ $status -eq 124 ]] || fail "it does not hang bare"
+    TMO_CUT=2 looks_up SOCKTMO_TIMEOUT=300ms -- mute getaddrinfo
+    [[ $status -eq 124 ]] || fail "it does not hang under other limits"
+}
+
+@test "each call ends at the limit, and says that it is to be tried again" {
+    local call again='Temporary failure in name resolution'
+
+    looks_up SOCKTMO_DNS=300ms -- mute "${CALLS[@]}"
+    diff <(echo "$output") - <<END || fail "not what was expected"
+getaddrinfo: $again, errno -, h_errno 77
+gethostbyname: NULL, errno EAGAIN, h_errno 2
+gethostbyname2: NULL, errno EAGAIN, h_errno 2
+gethostbyname_r: 11 2 -: NULL, errno EAGAIN, h_errno 77
+gethostbyname2_r: 11 2 -: NULL, errno EAGAIN, h_errno 77
+getnameinfo: $again  , errno -, h_errno 77
+END
+    for call in "${CALLS[@]}"; do
+        took "$call" 300 2000
+    done
+}
+
+@test "the records timeout and dns" {
+    looks_up SOCKTMO_DNS=300ms -- mute "${CALLS[@]}"
+    diff <(record timeout '[.limit, .limit_ms, .call, .action, .host // .peer] | @csv') - <<'END' ||
+"dns",300,"getaddrinfo","error","x.test"
+"dns",300,"gethostbyname","error","x.test"
+"dns",300,"gethostbyname2","error","x.test"
+"dns",300,"gethostbyname_r","error","x.test"
+"dns",300,"gethostbyname2_r","error","x.test"
+"dns",300,"getnameinfo","error","10.1.2.3:80"
+END
+        fail "not these timeouts"
+    [[ $(record timeout '.waited_ms >= 300 and .waited_ms < 2000' | sort -u) == true ]] ||
+        fail "another waited_ms"
+    [[ $(record dns '[.call, .outcome, .error] | @csv' | paste -sd ' ') == \
+        '"getaddrinfo","timeout","EAI_AGAIN" "gethostbyname","timeout","TRY_AGAIN" '* ]] ||
+        fail "not these records of dns"
+    looks_up -- good "${CALLS[@]}" getaddrinfo:127.0.0.1 gethostbyname_r:a.test
+    [[ $(record dns '[.call, .outcome, has("error"), .took_ms < 2000] | @csv' | sort -u | wc -l) \
+        -eq ${#CALLS[@]} && $(records dns) -eq $((${#CALLS[@]} + 1)) ]] || fail "not without a limit"
+    [[ $(record dns '.outcome' | sort -u) == ok ]] || fail "not all went well"
+}
+
+@test "a healthy look-up gives what it gives bare, to errno and h_errno" {
+    local -a steps=("${CALLS[@]}" two)
+    local call name
+
+    for call in getaddrinfo gethostbyname gethostbyname2 gethostbyname_r gethostbyname2_r; do
+        for name in a.test alias.test localhost 127.0.0.1 127.1 ::1 ''; do
+            steps+=("$call:$name")
+        done
+    done
+    steps+=(getnameinfo:127.0.0.2)
+    bare -- bash -c 'exec "$@" 2>took' - "$LOOKUPS" good "${steps[@]}"
+    echo "$output" >without
+    looks_up SOCKTMO_DNS=10s -- good "${steps[@]}"
+    diff without <(echo "$output") || fail "not as bare"
+    assert_records timeout 0
+}
+
+@test "two threads at once" {
+    looks_up SOCKTMO_DNS=300ms -- mute two
+    took two 300 2000
+    assert_records timeout 2
+    [[ $(record timeout .tid | sort -u | wc -l) -eq 2 ]] || fail "of one thread"
+}
+
+@test "an answer that comes late is freed with its thread: no memory, thread, descriptor is left" {
+    looks_up SOCKTMO_DNS=20ms -- late:150 loop:300
+    [[ $output == 'loop:300: 300 failed, 0 threads, 0 descriptors more, no memory' ]] ||
+        fail "something is left"
+    took loop:300 6000 15000
+    assert_records timeout 300
+    looks_up SOCKTMO_DNS=10s -- good loop:400
+    [[ $output == 'loop:400: 0 failed, 0 threads, 0 descriptors more, no memory' ]] ||
+        fail "something is left of answers in time"
+}
+
+@test "a look-up and its answer at the same moment" {
+    local ms
+
+    for ms in 19 20 21; do
+        looks_up SOCKTMO_DNS=20ms -- late:"$ms" loop:100
+        [[ $output == *' 0 threads, 0 descriptors more, no memory' ]] || fail "something is left"
+    done
+}
+
+@test "late answers, under memcheck" {
+    requires valgrind
+    [[ -z $TMO_PRELOAD ]] || skip "not beside a sanitizer"
+    TMO_CUT=60 under SOCKTMO_DNS=100ms -- valgrind -q --error-exitcode=9 --trace-children=yes \
+        --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+        "$LOOKUPS" late:400 getaddrinfo gethostbyname gethostbyname2_r getnameinfo loop:3
+    [[ $status -eq 0 ]] || fail "memcheck has something to say"
+}
+
+@test "a thread that waits for an answer can be cancelled" {
+    looks_up SOCKTMO_DNS=10s -- mute cancel
+    [[ $output == 'cancel: cancelled' ]] || fail "it cannot"
+    took cancel 200 2000
+    looks_up SOCKTMO_DNS=10s -- late:300 cancel cancel loop:2
+    [[ ${lines[2]} == 'loop:2: 0 failed, 0 threads, 0 descriptors more, no memory' ]] ||
+        fail "something is left"
+}
+
+@test "a handler that runs meanwhile ends nothing" {
+    looks_up SOCKTMO_DNS=500ms -- mute handler
+    [[ $output == *', handled' ]] || fail "it did not run"
+    took handler 500 2500
+}
+
+@test "the thread blocks the program's signals, but not those of faults and of the C library" {
+    [[ -z $TMO_PRELOAD ]] || skip "sanitizers have threads of their own"
+    looks_up SOCKTMO_DNS=1s -- mute thread
+    # SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGSTOP, SIGSYS, 32, 33
+    [[ $output == 'thread: open 1c00405d8' ]] || fail "it blocks others"
+}
+
+@test "the options and times of a resolver's state that the program has set count" {
+    looks_up SOCKTMO_DNS=8s -- mute resolver
+    took resolver 900 5000
+    assert_records timeout 0
+}
+
+@test "where no thread can be made the look-up goes without a limit, and one line says so" {
+    looks_up SOCKTMO_DNS=100ms SOCKTMO_EVENTS=start -- late:300 none # which opens the log
+    [[ $output == 'none: 10.1.2.3, '* ]] || fail "it does not go through"
+    [[ $(grep -c 'socktmo: SOCKTMO_DNS=.100ms.: no thread can be made' took) -eq 1 ]] ||
+        fail "not told once"
+    assert_records problem 1
+}
+
+@test "on a signal stack of the program's own no thread is made" {
+    [[ -z $TMO_PRELOAD ]] || skip "sanitizers have threads of their own"
+    looks_up SOCKTMO_DNS=100ms -- late:300 stack
+    [[ $output == 'stack: 10.1.2.3, '*', 1 threads' ]] || fail "not as bare"
+}
+
+@test "the actions: exit, abort, and report" {
+    looks_up SOCKTMO_DNS=200ms SOCKTMO_ACTION=exit -- mute getaddrinfo
+    [[ $status -eq 124 && -z $output ]] || fail "it did not exit"
+    assert_between 200 3000
+    [[ $(record timeout .action) == exit ]] || fail "no record"
+    looks_up SOCKTMO_DNS=200ms SOCKTMO_ACTION=report -- late:600 getaddrinfo
+    [[ $output == 'getaddrinfo: 10.1.2.3, '* ]] || fail "the answer did not come"
+    took getaddrinfo 600 3000
+    assert_records timeout 1
+    under SOCKTMO_DNS=200ms SOCKTMO_ACTION=abort -- bash -c 'ulimit -c 0; exec "$@"' - \
+        "$LOOKUPS" mute getaddrinfo
+    [[ $status -eq 134 ]] || fail "it did not abort"
+}
+
+@test "in the file, not in its rules; off by the file's disable; untouched by timeout and limits" {
+    printf 'dns = 200ms\n' >conf
+    looks_up SOCKTMO_CONFIG="$PWD/conf" -- late:600 getaddrinfo
+    took getaddrinfo 200 550
+    printf 'dns = 200ms\ndisable = on\n' >conf
+    looks_up SOCKTMO_CONFIG="$PWD/conf" -- late:600 getaddrinfo
+    took getaddrinfo 600 3000
+    printf '[a]\nmatch = to any\ndns = 200ms\n' >conf
+    looks_up SOCKTMO_CONFIG="$PWD/conf" -- late:600 getaddrinfo
+    [[ $output == *conf:3:* ]] || fail "a rule can have it"
+    looks_up SOCKTMO_RULES='to any: limits=off' SOCKTMO_DNS=200ms SOCKTMO_TIMEOUT=off -- \
+        late:600 getaddrinfo
+    took getaddrinfo 200 550
+}
