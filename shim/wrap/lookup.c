@@ -195,27 +195,12 @@ static bool abandon(struct tmo_lookup *l)
                                        __ATOMIC_ACQUIRE);
 }
 
-/* Who asked is being cancelled. */
-static void cancelled(void *arg)
-{
-    struct tmo_lookup *l = arg;
-    if (!abandon(l))
-        drop(l);
-}
-
-/* One wait, until UNTIL at most. libc's syscall(2) is made cancellable in this way only; the call
- * in it is one from which a cancelled thread is unwound through us. */
+/* One wait, until UNTIL at most. No point of cancellation: to be unwound from here the library
+ * would need libgcc. */
 static long wait_once(struct tmo_lookup *l, const struct timespec *until)
 {
-    int type = PTHREAD_CANCEL_DEFERRED;
-    long r;
-    pthread_cleanup_push(cancelled, l);
-    (void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-    r = tmo_real.syscall(SYS_futex, (long)&l->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                         LOOKUP_RUNS, (long)until, 0, FUTEX_BITSET_MATCH_ANY & 0xffffffffL);
-    (void)pthread_setcanceltype(type, &type);
-    pthread_cleanup_pop(0);
-    return r < 0 ? -errno : r;
+    return tmo_raw_call(SYS_futex, (long)&l->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                        LOOKUP_RUNS, (long)until, 0, FUTEX_BITSET_MATCH_ANY & 0xffffffffL);
 }
 
 /* Whether LOOKUP is done by DEADLINE_NS (monotonic; INT64_MAX: without end). A handler that runs

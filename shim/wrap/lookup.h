@@ -20,7 +20,7 @@ static inline bool tmo_lookup_matters(void)
 /* --- lookup-calls.c: the calls -------------------------------------------------------------- */
 
 /* As libc's functions of these names, within the limit: EAI_AGAIN, or TRY_AGAIN, when that has
- * passed. They are points of cancellation, and not ended by signals, as libc's. */
+ * passed. They are not ended by signals, as libc's; nor are they points of cancellation. */
 int tmo_lookup_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                            struct addrinfo **ret);
 int tmo_lookup_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host,
@@ -78,7 +78,7 @@ enum tmo_lookup_end {
     TMO_LOOKUP_LATE, /* the limit has passed, and is on record; LOOKUP is the thread's */
 };
 
-/* Has LOOKUP made. A point of cancellation. */
+/* Has LOOKUP made. */
 enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *lookup, const struct tmo_asked *asked);
 
 /* Gives LOOKUP back, without what was found. */
