@@ -76,7 +76,15 @@ TMO_ALIAS(__close, close);
 
 /* --- ranges ---------------------------------------------------------------------------------- */
 
+static int real_close_range(unsigned first, unsigned last, int flags)
+{
 #ifdef __GLIBC__
+    return tmo_real.close_range(first, last, flags);
+#else /* musl has it under no name: see syscall.c */
+    return (int)tmo_real.syscall(SYS_close_range, first, last, flags, 0, 0, 0);
+#endif
+}
+
 static void forget_range(unsigned first, unsigned last)
 {
     for (int fd = tmo_track_next(first > INT_MAX ? INT_MAX : (int)first);
@@ -90,25 +98,31 @@ static int range_but_ours(unsigned first, unsigned last, int flags)
     int log = __atomic_load_n(&tmo_current.sink.fd, __ATOMIC_ACQUIRE);
     if (tmo_current.sink.kind != TMO_SINK_FILE || log < 0 || (unsigned)log < first ||
         (unsigned)log > last || tmo_self_borrowed())
-        return tmo_real.close_range(first, last, flags);
+        return real_close_range(first, last, flags);
     int r = 0;
     if ((unsigned)log > first)
-        r = tmo_real.close_range(first, (unsigned)log - 1, flags);
+        r = real_close_range(first, (unsigned)log - 1, flags);
     if (r == 0 && (unsigned)log < last)
-        r = tmo_real.close_range((unsigned)log + 1, last, flags);
+        r = real_close_range((unsigned)log + 1, last, flags);
     return r;
 }
 
-int wrap_close_range(unsigned first, unsigned last, int flags)
+int tmo_close_range(unsigned first, unsigned last, int flags)
 {
     if (!tmo_current.active || tmo_self_borrowed() || first > last ||
         ((unsigned)flags & ~CLOSE_RANGE_KNOWN) != 0 || ((unsigned)flags & CLOSE_RANGE_CLOEXEC) != 0)
-        return tmo_real.close_range(first, last, flags);
+        return real_close_range(first, last, flags);
     /* Is the call there at all (Linux 5.9)? No descriptor has the highest number. */
-    if (tmo_real.close_range(UINT_MAX, UINT_MAX, 0) < 0)
+    if (real_close_range(UINT_MAX, UINT_MAX, 0) < 0)
         return -1;
     forget_range(first, last);
     return range_but_ours(first, last, flags);
+}
+
+#ifdef __GLIBC__
+int wrap_close_range(unsigned first, unsigned last, int flags)
+{
+    return tmo_close_range(first, last, flags);
 }
 
 void wrap_closefrom(int first)

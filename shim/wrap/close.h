@@ -17,4 +17,7 @@ void tmo_close_forget(int fd, const char *reason);
  * descriptor, which is not there for the program. */
 bool tmo_close_mind(int fd);
 
+/* close_range(2), whose number is followed also where libc has no such name. Sets errno. */
+int tmo_close_range(unsigned first, unsigned last, int flags);
+
 #endif

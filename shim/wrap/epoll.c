@@ -37,11 +37,15 @@ int wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event)
 
 /* --- waits ----------------------------------------------------------------------------------- */
 
+/* epoll_pwait2(2). */
+typedef int exact_call(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                       const sigset_t *mask);
+
 struct epoll_args {
     int set;
     struct epoll_event *events;
     int max;
-    bool exact; /* epoll_pwait2 is there */
+    exact_call *exact; /* that the program made; NULL: another one, in whole ms */
     struct tmo_slot *slot;
 };
 
@@ -54,12 +58,10 @@ static int make_epoll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
         tmo_set_attend(a->slot, w->start, now, tmo_due_after(now, ms));
     }
     int n;
-#ifdef __GLIBC__
     struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-    if (a->exact)
-        n = tmo_real.epoll_pwait2(a->set, a->events, a->max, ns == INT64_MAX ? NULL : &t, mask);
+    if (a->exact != NULL)
+        n = a->exact(a->set, a->events, a->max, ns == INT64_MAX ? NULL : &t, mask);
     else
-#endif
         n = tmo_real.epoll_pwait(a->set, a->events, a->max, tmo_wait_ms(ns), mask);
     if (n < 0 && mask == NULL && tmo_wait_is_refused(-errno))
         n = tmo_real.epoll_wait(a->set, a->events, a->max, tmo_wait_ms(ns));
@@ -85,7 +87,7 @@ static const struct tmo_wait_kind kind_epoll = {make_epoll, look_epoll, leave_ep
 
 static __attribute__((noinline)) int rest(int set, struct epoll_event *events, int max,
                                           int64_t left_ns, const sigset_t *mask, const char *call,
-                                          bool exact)
+                                          exact_call *exact)
 {
     struct epoll_args args = {set, events, max, exact, tmo_set_of(set)};
     struct tmo_wait w = {.kind = &kind_epoll, .call = call, .sliced = mask == NULL, .args = &args};
@@ -110,10 +112,10 @@ static __attribute__((noinline)) int wait_watched(int set, struct epoll_event *e
     int slice_ms = tmo_wait_slice(timeout_ms);
     n = tmo_real.epoll_wait(set, events, max, slice_ms);
     if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
-        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_wait", false);
+        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_wait", NULL);
 looks:
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
-        (void)rest(set, events, max, 0, NULL, "epoll_wait", false);
+        (void)rest(set, events, max, 0, NULL, "epoll_wait", NULL);
     return n;
 }
 
@@ -136,10 +138,10 @@ static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *
     int slice_ms = tmo_wait_slice(timeout_ms);
     n = tmo_real.epoll_pwait(set, events, max, slice_ms, NULL);
     if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
-        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_pwait", false);
+        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_pwait", NULL);
 looks:
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
-        (void)rest(set, events, max, 0, NULL, "epoll_pwait", false);
+        (void)rest(set, events, max, 0, NULL, "epoll_pwait", NULL);
     return n;
 }
 
@@ -149,9 +151,9 @@ static __attribute__((noinline)) int pwait_masked(int set, struct epoll_event *e
 {
     int n = tmo_real.epoll_pwait(set, events, max, 0, mask);
     if (n == 0 && timeout_ms != 0)
-        return rest(set, events, max, left_of(timeout_ms, 0), mask, "epoll_pwait", false);
+        return rest(set, events, max, left_of(timeout_ms, 0), mask, "epoll_pwait", NULL);
     if (n >= 0 && tmo_wait_looks())
-        (void)rest(set, events, max, 0, NULL, "epoll_pwait", false);
+        (void)rest(set, events, max, 0, NULL, "epoll_pwait", NULL);
     return n;
 }
 
@@ -164,8 +166,8 @@ int wrap_epoll_pwait(int set, struct epoll_event *events, int max, int timeout_m
                         : pwait_masked(set, events, max, timeout_ms, mask);
 }
 
-#ifdef __GLIBC__
-static __attribute__((noinline)) int pwait2_watched(int set, struct epoll_event *events, int max,
+static __attribute__((noinline)) int pwait2_watched(exact_call *exact, int set,
+                                                    struct epoll_event *events, int max,
                                                     const struct timespec *timeout,
                                                     const sigset_t *mask)
 {
@@ -173,20 +175,38 @@ static __attribute__((noinline)) int pwait2_watched(int set, struct epoll_event 
     /* What the kernel is to refuse goes to it as it is. */
     bool all = timeout != NULL &&
                (!tmo_wait_can_read(timeout, sizeof(*timeout)) || tmo_wait_is_short(timeout));
-    int n = tmo_real.epoll_pwait2(set, events, max, all ? timeout : &slice, mask);
+    int n = exact(set, events, max, all ? timeout : &slice, mask);
     if (TMO_UNLIKELY(n == 0 && !all))
         return rest(set, events, max, tmo_wait_left(timeout, slice.tv_nsec), mask, "epoll_pwait2",
-                    true);
+                    exact);
     if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
-        (void)rest(set, events, max, 0, NULL, "epoll_pwait2", true);
+        (void)rest(set, events, max, 0, NULL, "epoll_pwait2", exact);
     return n;
 }
 
+#ifdef __GLIBC__
 int wrap_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
                       const sigset_t *mask)
 {
     if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
-        return pwait2_watched(set, events, max, timeout, mask);
+        return pwait2_watched(tmo_real.epoll_pwait2, set, events, max, timeout, mask);
     return tmo_real.epoll_pwait2(set, events, max, timeout, mask);
+}
+#endif
+
+#if defined(SYS_epoll_pwait2) && __SIZEOF_LONG__ == 8 /* else its timespec is not libc's, maybe */
+static int by_number(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                     const sigset_t *mask)
+{
+    return (int)tmo_real.syscall(SYS_epoll_pwait2, set, (long)(uintptr_t)events, max,
+                                 (long)(uintptr_t)timeout, (long)(uintptr_t)mask, TMO_KERNEL_MASK);
+}
+
+int tmo_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                     const sigset_t *mask)
+{
+    if (tmo_hot(set) == TMO_HOT_SLOW)
+        return pwait2_watched(by_number, set, events, max, timeout, mask);
+    return by_number(set, events, max, timeout, mask);
 }
 #endif

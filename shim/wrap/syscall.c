@@ -44,11 +44,9 @@ static bool follow_lifecycle(long nr, const long *a, long *ret)
         *ret = wrap_accept(fd, P(struct sockaddr *, a[1]), P(socklen_t *, a[2]));
         return true;
 #endif
-#ifdef __GLIBC__
     case SYS_close_range:
-        *ret = wrap_close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
+        *ret = tmo_close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
         return true;
-#endif
     case SYS_dup:
         *ret = wrap_dup(fd);
         return true;
@@ -273,10 +271,10 @@ static bool follow_masked_wait(long nr, const long *a, long *ret)
     else if (nr == SYS_epoll_pwait)
         *ret = wrap_epoll_pwait((int)a[0], P(struct epoll_event *, a[1]), (int)a[2], (int)a[3],
                                 masked);
-#ifdef __GLIBC__
+#ifdef SYS_epoll_pwait2
     else
-        *ret = wrap_epoll_pwait2((int)a[0], P(struct epoll_event *, a[1]), (int)a[2],
-                                 timed ? &whole : NULL, masked);
+        *ret = tmo_epoll_pwait2((int)a[0], P(struct epoll_event *, a[1]), (int)a[2],
+                                timed ? &whole : NULL, masked);
 #endif
     if (timed && (nr == SYS_ppoll || nr == SYS_pselect6) &&
         (whole.tv_sec != 0 || whole.tv_nsec != 0)) {
@@ -289,7 +287,7 @@ static bool follow_masked_wait(long nr, const long *a, long *ret)
 
 static bool is_masked_wait(long nr)
 {
-#ifdef __GLIBC__
+#ifdef SYS_epoll_pwait2
     if (nr == SYS_epoll_pwait2)
         return true;
 #endif

@@ -16,8 +16,6 @@
 
 __thread struct tmo_wait_thread tmo_wait_thread = {.word_pages = {NO_PAGE, NO_PAGE, NO_PAGE}};
 
-#define KERNEL_MASK 8 /* bytes of a signal mask, as the kernel has it */
-
 /* Signals by which libc's threads speak with each other, from 32 on. A thread that is cancelled
  * just as a piece ends waits for that one within libc, without an end if it is blocked (glibc,
  * nptl/cancellation.c). */
@@ -31,7 +29,7 @@ __thread struct tmo_wait_thread tmo_wait_thread = {.word_pages = {NO_PAGE, NO_PA
  * needed: there the kernel has the mask of the piece in force. */
 static void unblock(const sigset_t *before)
 {
-    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, before, 0, KERNEL_MASK);
+    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, before, 0, TMO_KERNEL_MASK);
 }
 
 /* Returns whether it could: a filter of the program's may forbid it (seccomp(2)). */
@@ -39,7 +37,7 @@ static bool block(sigset_t *ret_before)
 {
     const uint64_t all = ~OF_LIBC;
     memset(ret_before, 0, sizeof(*ret_before));
-    return TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, ret_before, KERNEL_MASK) == 0;
+    return TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, ret_before, TMO_KERNEL_MASK) == 0;
 }
 
 /* Waits until the program's own time is over. Returns the count or -errno. */

@@ -52,6 +52,12 @@ static inline bool tmo_wait_is_refused(int n)
     return n == -EPERM || n == -ENOSYS;
 }
 
+#define TMO_KERNEL_MASK 8 /* bytes of a signal mask, as the kernel has it */
+
+/* epoll_pwait2(2) by its number, which is followed also where libc has no such name. Sets errno. */
+int tmo_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                     const sigset_t *mask);
+
 /* What a thread keeps of its waits. */
 struct tmo_wait_thread {
     uint32_t looked;              /* when it last looked, as tmo_clock_tick() has it */
