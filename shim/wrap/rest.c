@@ -128,6 +128,12 @@ static bool is_whole(const struct tmo_rest *w)
     return w->done == 0 && !w->call->counts && w->app_ns == 0 && !w->owns;
 }
 
+static int wait_for(const struct tmo_call *call, short events, int64_t ns)
+{
+    return call->uncancelled ? tmo_raw_wait_through(call->fd, events, ns)
+                             : tmo_raw_wait(call->fd, events, ns);
+}
+
 ssize_t tmo_rest_go_on(struct tmo_rest *w)
 {
     const struct tmo_call *call = w->call;
@@ -140,7 +146,7 @@ ssize_t tmo_rest_go_on(struct tmo_rest *w)
         if (tmo_rest_overdue(w, now_ns, &until_ns))
             return w->done > 0 ? (ssize_t)w->done : tmo_rest_ended(call, w->slot);
         int r = now_ns < until_ns
-                    ? tmo_raw_wait(call->fd, events, until_ns < INT64_MAX ? until_ns - now_ns : -1)
+                    ? wait_for(call, events, until_ns < INT64_MAX ? until_ns - now_ns : -1)
                     : tmo_raw_peek(call->fd, events);
         if (r == -EINTR) {
             if (w->app_ns == 0 && tmo_judge_may_restart())

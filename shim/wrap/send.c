@@ -409,6 +409,9 @@ ssize_t wrap_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t l
     call.len = len;
     call.splice_flags = flags;
     call.waits = true;
+#ifndef __GLIBC__
+    call.uncancelled = true; /* musl, src/linux/splice.c */
+#endif
     call.pipe = true;
     return tmo_call_slow(&call);
 }
