@@ -70,6 +70,11 @@ static int make_select(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
     restore(a);
     int n = tmo_real.pselect(a->count, set_of(a, READ), set_of(a, WRITE), set_of(a, EXCEPT),
                              ns == INT64_MAX ? NULL : &t, mask);
+    if (n < 0 && mask == NULL && tmo_wait_is_refused(-errno)) { /* musl's select is another call */
+        struct timeval us = {t.tv_sec, (t.tv_nsec + 999) / 1000};
+        n = tmo_real.select(a->count, set_of(a, READ), set_of(a, WRITE), set_of(a, EXCEPT),
+                            ns == INT64_MAX ? NULL : &us);
+    }
     return n < 0 ? -errno : n;
 }
 
