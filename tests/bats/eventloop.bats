@@ -12,6 +12,8 @@ load steps
 BY_NAME=(poll ppoll select pselect epoll_wait epoll_pwait epoll_pwait2)
 CALLS=("${BY_NAME[@]}" __poll_chk __ppoll_chk sys_poll sys_ppoll sys_select sys_pselect6
     sys_epoll_wait sys_epoll_pwait sys_epoll_pwait2)
+without_those_lacking BY_NAME
+without_those_lacking CALLS
 
 # limited SETTING=VALUE…: as limits, with loops bounded, which is the default.
 limited() {

@@ -7,6 +7,15 @@
 
 FDS=$TMO_BUILD/tests/fds
 
+# A program that does nothing and ends well: fds without steps, where the system's own is of another
+# platform than the library.
+TRUE=/bin/true
+[[ -z ${TMO_FOREIGN-} ]] || TRUE=$FDS
+
+# strerror(ETIMEDOUT)
+TIMED_OUT='Connection timed out'
+[[ ${TMO_FOREIGN-} != musl ]] || TIMED_OUT='Operation timed out'
+
 # logged [VAR=VALUE…] -- CMD…: under the shim, with the log in ./log.
 logged() {
     under SOCKTMO_LOG="$PWD/log" "$@"

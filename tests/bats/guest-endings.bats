@@ -66,8 +66,8 @@ load agree
 }
 
 @test "a recv whose number another thread closes gets what comes" {
-    # idle and total, which wait for the number, tell of EBADF there
-    agree endings closed_meanwhile SOCKTMO_IDLE=off SOCKTMO_TOTAL=off
+    # idle and total, which wait for the number, tell of EBADF there; rules have them, too
+    agree endings closed_meanwhile SOCKTMO_IDLE=off SOCKTMO_TOTAL=off SOCKTMO_RULES= SOCKTMO_CONFIG=
 }
 
 # --- limits that are hit --------------------------------------------------------------------------

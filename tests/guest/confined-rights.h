@@ -24,6 +24,19 @@ static void *hold_thread(void *gate)
 
 /* --- identities ------------------------------------------------------------------------------ */
 
+/* What libc does in every thread: musl waits for each, which may leave an errno behind. */
+#ifdef __GLIBC__
+#define IN_ALL_THREADS(call) (call)
+#else
+#define IN_ALL_THREADS(call)                                                                       \
+    ({                                                                                             \
+        long in_all_ = (call);                                                                     \
+        if (in_all_ >= 0)                                                                          \
+            errno = UNTOUCHED;                                                                     \
+        in_all_;                                                                                   \
+    })
+#endif
+
 static void change_identity(const struct place *p)
 {
     gid_t group = NOBODY;
@@ -33,13 +46,13 @@ static void change_identity(const struct place *p)
     DO(pipe(gate));
     WANT(pthread_create(&thread, NULL, hold_thread, &gate[0]) == 0);
     exchange(p->ends[0], p->ends[1]);
-    SAY("setgroups", setgroups(1, &group));
-    SAY("setresgid", setresgid(NOBODY, NOBODY, NOBODY));
-    SAY("seteuid", seteuid(NOBODY));
+    SAY("setgroups", IN_ALL_THREADS(setgroups(1, &group)));
+    SAY("setresgid", IN_ALL_THREADS(setresgid(NOBODY, NOBODY, NOBODY)));
+    SAY("seteuid", IN_ALL_THREADS(seteuid(NOBODY)));
     come_and_go(p);
-    SAY("seteuid back", seteuid(0));
-    SAY("setuid", setuid(NOBODY));
-    SAY("setuid back", setuid(0));
+    SAY("seteuid back", IN_ALL_THREADS(seteuid(0)));
+    SAY("setuid", IN_ALL_THREADS(setuid(NOBODY)));
+    SAY("setuid back", IN_ALL_THREADS(setuid(0)));
     come_and_go(p);
     SAY("a file that is not ours", open("/etc/shadow", O_RDONLY));
     SAY("chroot", chroot("/"));
@@ -60,11 +73,19 @@ static void case_identity(void)
     come_and_go(&p);
 }
 
+/* The system's shell; not where that is not of musl as we are: our preload would end it. */
+static void say_system(const char *command)
+{
+#ifdef __GLIBC__
+    SAY("system", system(command));
+#else
+    (void)command;
+#endif
+}
+
 static void case_flags(void)
 {
     struct place p;
-    char *words[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
-                     (char *)(uintptr_t) "grep -c NoNewPrivs:.1 /proc/self/status", NULL};
 
     make_place(&p);
     SAY("PR_SET_DUMPABLE", prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
@@ -75,7 +96,7 @@ static void case_flags(void)
     SAY("PR_SET_PDEATHSIG", prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0));
     SAY("PR_SET_NAME", prctl(PR_SET_NAME, "guest", 0, 0, 0));
     come_and_go(&p);
-    AS_CHILD("sh", execv("/bin/sh", words));
+    say_system("grep -c NoNewPrivs:.1 /proc/self/status");
 }
 
 /* --- other roots and namespaces -------------------------------------------------------------- */
@@ -130,7 +151,7 @@ static void hide_proc(const struct place *p)
     come_and_go(p);
     wait_in_vain(p, epoll_create1(0));
     AS_CHILD("child without /proc", come_and_go(p));
-    SAY("system", system("exit 5"));
+    say_system("exit 5");
 }
 
 static void case_no_proc(void)
@@ -304,7 +325,7 @@ static void live_poorly(struct place *p)
     WANT(pthread_attr_setstacksize(&attr, 64 * 1024) == 0); /* for stdio, no less */
     WANT(pthread_create(&thread, &attr, small_thread, p) == 0);
     WANT(pthread_join(thread, NULL) == 0);
-    SAY("system", system("exit 3"));
+    say_system("exit 3");
     SAY("setuid", setresuid(NOBODY, NOBODY, NOBODY));
     limit_to(RLIMIT_MEMLOCK, 64 * 1024);
     SAY("mlockall", mlockall(MCL_FUTURE)); /* a table that grows now does not get its memory */

@@ -47,9 +47,9 @@ static void spawn(const char *what, posix_spawn_file_actions_t *actions, short f
     WANT(posix_spawnattr_setflags(&attr, flags) == 0);
     error = posix_spawn(&pid, self_path, actions, &attr, self_words("@signals", NULL, NULL, NULL),
                         environ);
-    printf("%s: %s\n", what, error == 0 ? "spawned" : strerror(error));
-    if (error == 0)
+    if (error == 0) /* first, for both write */
         guest_reap(what, pid);
+    printf("%s: %s\n", what, error == 0 ? "spawned" : strerror(error));
     WANT(posix_spawnattr_destroy(&attr) == 0);
 }
 

@@ -7,6 +7,8 @@
  *
  *     EARLY_PORT=N early
  *
+ * musl gives constructors no arguments, and knows no .preinit_array.
+ *
  * A connection is made in .preinit_array and closed in main, too.
  */
 #include <arpa/inet.h>
@@ -20,7 +22,11 @@
 
 enum { UNUSED_ERRNO = 4000 };
 
+#ifdef __GLIBC__
 static char **environment;
+#else
+#define environment environ
+#endif
 
 /* getenv(3) finds nothing in .preinit_array. */
 static int port(void)
@@ -63,11 +69,8 @@ static void close_one(const char *where, int fd)
         _exit(98);
 }
 
-static void __attribute__((constructor)) construct(int argc, char **argv, char **envp)
+static void make_one(void)
 {
-    (void)argc;
-    (void)argv;
-    environment = envp;
 #ifdef EARLY_LIBRARY
     close_one("library", open_one("library"));
 #else
@@ -75,9 +78,25 @@ static void __attribute__((constructor)) construct(int argc, char **argv, char *
 #endif
 }
 
-#ifndef EARLY_LIBRARY
-static int kept;
+#ifdef __GLIBC__
+static void __attribute__((constructor)) construct(int argc, char **argv, char **envp)
+{
+    (void)argc;
+    (void)argv;
+    environment = envp;
+    make_one();
+}
+#else
+static void __attribute__((constructor)) construct(void)
+{
+    make_one();
+}
+#endif
 
+#ifndef EARLY_LIBRARY
+static int kept = -1;
+
+#ifdef __GLIBC__
 static void before_all(int argc, char **argv, char **envp)
 {
     (void)argc;
@@ -89,6 +108,7 @@ static void before_all(int argc, char **argv, char **envp)
 
 __attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **,
                                                                               char **) = before_all;
+#endif
 
 static void __attribute__((destructor)) destruct(void)
 {
@@ -98,7 +118,8 @@ static void __attribute__((destructor)) destruct(void)
 int main(void)
 {
     close_one("main", open_one("main"));
-    close_one("preinit, kept", kept);
+    if (kept >= 0)
+        close_one("preinit, kept", kept);
     return 0;
 }
 #endif

@@ -51,7 +51,11 @@ static long do_flags(char **word, char letter)
     return fcntl(number(word[0]), F_GETFD);
 }
 
-#ifdef __GLIBC__
+#ifndef __GLIBC__ /* musl has neither name: by number */
+#define close_range(first, last, flags) ((int)syscall(SYS_close_range, first, last, flags))
+#define closefrom(first)                (void)close_range(first, ~0U, 0)
+#endif
+
 static long do_close_range(char **word, char letter)
 {
     (void)letter;
@@ -64,7 +68,6 @@ static long do_closefrom(char **word, char letter)
     closefrom(number(word[0]));
     return 0;
 }
-#endif
 
 /* FIRST: one by one up to the limit; how many closed */
 static long do_closeall(char **word, char letter)

@@ -127,19 +127,15 @@ static void run_in_thread(int first, int last)
     pthread_join(thread, NULL);
 }
 
-#ifdef __GLIBC__
-extern pid_t _Fork(void) __attribute__((weak)); /* glibc 2.34 */
-#endif
+extern pid_t _Fork(void) __attribute__((weak)); /* glibc 2.34, musl 1.2.2 */
 
 static void run_in_child(const char *how, int first, int last)
 {
     pid_t pid;
 
-#ifdef __GLIBC__
     if (strcmp(how, "Fork") == 0 && _Fork != NULL)
         pid = _Fork();
     else
-#endif
         pid = fork();
     if (pid == 0) {
         run(first, last);
@@ -222,10 +218,8 @@ static const struct verb verbs[] = {
     {"dupfd", do_dupfd, ALL},
     {"cloexec", do_cloexec, ALL},
     {"flags", do_flags, ALL},
-#ifdef __GLIBC__
     {"close_range", do_close_range, ALL},
     {"closefrom", do_closefrom, ALL},
-#endif
     {"closeall", do_closeall, ALL},
     {"open", do_open, ALL},
     {"openall", do_openall, ALL},
