@@ -133,9 +133,9 @@ early_program() {
 @test "a vfork child that executes, and one that cannot" {
     mkdir bin
     cp "$TRUE" bin/true
-    limits+=("PATH=$PWD/bin:$PATH")
-    guest "${connected[@]}" cloexec:a vchild exec:execve:/nonexistent "exec:execv:$TRUE" end \
-        send:a:2 recv:a:2 vchild exec:execvp:true end child exec:execlp:true end close:a
+    PATH=$PWD/bin:$PATH guest "${connected[@]}" cloexec:a vchild exec:execve:/nonexistent \
+        "exec:execv:$TRUE" end send:a:2 recv:a:2 vchild exec:execvp:true end \
+        child exec:execlp:true end close:a
     assert_closes close
 }
 
