@@ -415,11 +415,17 @@ static void cancelled(void)
     WANT(returned == &file); /* syscall(2) is no cancellation point */
 }
 
+/* About a ms: longer, and the other has no processor to run on. */
+enum { SPINS = 1000000 };
+
 static void *close_together(void *fd)
 {
     static _Atomic int ready;
-    for (ready++; ready % 2 != 0;)
-        ; /* a yield would keep them from meeting */
+    int spins = 0;
+    for (ready++; ready % 2 != 0;) {
+        if (++spins > SPINS) /* a yield before would keep them from meeting */
+            sched_yield();
+    }
     DO(close(*(int *)fd));
     return NULL;
 }

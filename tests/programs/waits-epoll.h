@@ -203,8 +203,8 @@ static void closed_meanwhile(const struct waiting *how)
     struct pair pair = connected(O_NONBLOCK);
     struct wait wait = wait_for(how, pair.client, POLLIN);
     struct later closing = {
-        .ms = 60, .act = close_later, .fd = how->epoll != NULL ? wait.epoll_fd : pair.client};
-    struct later data = {.ms = 200, .act = write_later, .fd = pair.peer};
+        .ms = 150, .act = close_later, .fd = how->epoll != NULL ? wait.epoll_fd : pair.client};
+    struct later data = {.ms = 280, .act = write_later, .fd = pair.peer};
 
     start_later(&closing);
     say(how->name, "closed, and nothing comes", LASTS(wait_now(&wait, 300, NULL), 300),
@@ -218,7 +218,7 @@ static void closed_meanwhile(const struct waiting *how)
     data.fd = pair.peer;
     start_later(&closing);
     start_later(&data);
-    say(how->name, "closed, and data come", IN_TIME(wait_now(&wait, LONG_MS, NULL), 0, 200),
+    say(how->name, "closed, and data come", IN_TIME(wait_now(&wait, LONG_MS, NULL), 0, 280),
         &wait.happened);
     end_later(&closing);
     end_later(&data);
