@@ -7,6 +7,7 @@
 
 /* Exit statuses of our own, those of env(1) and timeout(1). */
 enum {
+    TMO_STATUS_TIMEOUT = 124,   /* --guard: a limit passed, and action is exit */
     TMO_STATUS_USAGE = 125,     /* bad usage or settings, or no library: nothing was started */
     TMO_STATUS_CANNOT = 126,    /* the program is there and cannot be started */
     TMO_STATUS_NOT_FOUND = 127, /* there is no such program */

@@ -14,7 +14,7 @@
 
 #define VARIABLE_TEXT 64 /* "SOCKTMO_" and the longest name */
 
-static const char *const other_options[] = {"require-reach", "help", "version"};
+static const char *const other_options[] = {"guard", "require-reach", "help", "version"};
 
 void tmo_cli_option_name(enum tmo_setting id, char *buf)
 {
@@ -86,6 +86,22 @@ static void tell_unknown(const char *arg, const char *name, size_t len)
         tmo_cli_say("unknown option '%s', see socktmo --help", arg);
 }
 
+/* Takes the value of --guard; NULL: it stands alone. */
+static int take_guard(const char *value, struct tmo_options *options)
+{
+    int64_t on = 1;
+    if (value != NULL && tmo_word_is(value, strlen(value), "auto")) {
+        options->guarding = TMO_GUARDING_AUTO;
+        return 0;
+    }
+    if (value != NULL && tmo_setting_parse(TMO_SET_DISABLE, value, strlen(value), &on) < 0) {
+        tmo_cli_say("--guard='%s': expected on, off or auto", value);
+        return -EINVAL;
+    }
+    options->guarding = on != 0 ? TMO_GUARDING_ON : TMO_GUARDING_OFF;
+    return 0;
+}
+
 /* Takes the option at *ARGV, which begins with "-"; *ARGV is moved to the last argument used. */
 static int take_option(char ***argv, struct tmo_options *options)
 {
@@ -114,6 +130,8 @@ static int take_option(char ***argv, struct tmo_options *options)
         tell_unknown(arg, name, len);
         return -EINVAL;
     }
+    if (tmo_word_is(name, len, "guard"))
+        return take_guard(equals != NULL ? equals + 1 : NULL, options);
     if (equals != NULL) {
         tmo_cli_say("option '%s' takes no value", arg);
         return -EINVAL;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The options of `socktmo run`. All but three (--require-reach, --help, --version) are settings
- * from config/settings.def.
- * Layer: cli.
+ * The options of `socktmo run`. All but four (--guard, --require-reach, --help, --version) are
+ * settings from config/settings.def. Layer: cli.
  */
 #ifndef TMO_CLI_OPTIONS_H
 #define TMO_CLI_OPTIONS_H
@@ -12,8 +11,15 @@
 
 enum tmo_wish { TMO_WISH_RUN, TMO_WISH_HELP, TMO_WISH_VERSION };
 
+enum tmo_guarding {
+    TMO_GUARDING_OFF,
+    TMO_GUARDING_ON,
+    TMO_GUARDING_AUTO, /* where the library cannot reach the program */
+};
+
 struct tmo_options {
     enum tmo_wish wish;
+    enum tmo_guarding guarding;
     bool require_reach;
     char **rest; /* the first argument that is no option, and all behind it; ends with NULL */
 };

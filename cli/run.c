@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * `socktmo run`: check the settings, put the library into LD_PRELOAD, become the program.
+ * `socktmo run`: check the settings, put the library into LD_PRELOAD, become the program; or
+ * with --guard start it, and stay.
  */
 #include "cli/actions.h"
+#include "cli/guard.h"
 #include "cli/library.h"
 #include "cli/loaded.h"
 #include "cli/options.h"
@@ -14,10 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether everything that the library would read is good; what is not is told. */
+/* What the library will read. */
+static struct tmo_loaded loaded;
+
+/* Whether all of that is good; what is not is told. */
 static bool settings_are_good(void)
 {
-    static struct tmo_loaded loaded;
     if (tmo_cli_load(NULL, &loaded) < 0)
         return false;
     tmo_cli_tell_faults(&loaded);
@@ -43,21 +47,35 @@ static int add_library(char *library, size_t size)
     return 0;
 }
 
-/* Tells what speaks against PROGRAM. Whether it may be started all the same. */
-static bool may_start(const char *program, const struct tmo_elf *library, bool require_reach)
+/* Tells what speaks against PROGRAM. Whether it may be started all the same; *GUARDING becomes on
+ * or off. */
+static bool may_start(const char *program, const struct tmo_elf *library, bool require_reach,
+                      enum tmo_guarding *guarding)
 {
     struct tmo_preflight found;
     const char *sequel =
         require_reach ? "so it is not started (--require-reach)" : "so no limit will hold";
 
     tmo_cli_preflight(program, library, &found);
+    if (*guarding == TMO_GUARDING_AUTO)
+        *guarding = found.reach == TMO_REACH_NO ? TMO_GUARDING_ON : TMO_GUARDING_OFF;
     if (found.reach == TMO_REACH_YES || (found.reach == TMO_REACH_UNKNOWN && !require_reach))
         return true;
+    if (*guarding == TMO_GUARDING_ON && !require_reach)
+        return true; /* it is reached from outside */
     if (found.interpreter)
         tmo_cli_say("%s is run by %s, which %s, %s", program, found.path, found.reason, sequel);
     else
         tmo_cli_say("%s %s, %s", program, found.reason, sequel);
     return !require_reach;
+}
+
+int tmo_cli_become(char **argv)
+{
+    execvp(argv[0], argv);
+    int error = errno;
+    tmo_cli_say(argv[0][0] != '\0' ? "%s: %s" : "'%s': %s", argv[0], strerror(error));
+    return error == ENOENT ? TMO_STATUS_NOT_FOUND : TMO_STATUS_CANNOT;
 }
 
 int tmo_cli_run(char **argv)
@@ -82,11 +100,8 @@ int tmo_cli_run(char **argv)
     struct tmo_elf elf;
     if (tmo_cli_library_read(library, &elf) < 0)
         return TMO_STATUS_USAGE;
-    if (!may_start(argv[0], &elf, options.require_reach))
+    if (!may_start(argv[0], &elf, options.require_reach, &options.guarding))
         return TMO_STATUS_CANNOT;
-
-    execvp(argv[0], argv);
-    int error = errno;
-    tmo_cli_say(argv[0][0] != '\0' ? "%s: %s" : "'%s': %s", argv[0], strerror(error));
-    return error == ENOENT ? TMO_STATUS_NOT_FOUND : TMO_STATUS_CANNOT;
+    return options.guarding == TMO_GUARDING_ON ? tmo_cli_guard(argv, &loaded)
+                                               : tmo_cli_become(argv);
 }

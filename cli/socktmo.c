@@ -80,6 +80,10 @@ int tmo_cli_help(void)
           stdout);
     for (int id = 0; id < TMO_SETTINGS; id++)
         print_setting((enum tmo_setting)id);
+    print_option("--guard[=VALUE]",
+                 "stay as the parent of PROGRAM and end overdue TCP connections of it and its "
+                 "children from outside, where the library does not reach",
+                 "[on, off, or auto: if the library cannot get into PROGRAM; default: off]");
     print_option("--require-reach", "do not start a PROGRAM that the library cannot get into",
                  NULL);
     print_option("--help", "print this and end", NULL);
@@ -101,7 +105,8 @@ int tmo_cli_help(void)
           "--log-format text, or --log-format=text, is SOCKTMO_LOG_FORMAT=text there.\n"
           "The option wins.\n"
           "\n"
-          "Exit status of run: that of PROGRAM; 125 bad usage or a bad setting;\n"
+          "Exit status of run: that of PROGRAM; 124 with --guard, where action is exit;\n"
+          "125 bad usage or a bad setting;\n"
           "126 PROGRAM cannot be started, or, with --require-reach, not be reached;\n"
           "127 there is no such PROGRAM.\n"
           "Exit status of check and explain: 0; 1 if anything is wrong with the settings;\n"

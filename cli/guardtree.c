@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * The processes below us. See guardtree.h.
+ */
+#include "cli/guardtree.h"
+#include "cli/guardlog.h"
+#include "cli/guardproc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NEVER_RAN (-2) /* unlike whatever the clock says */
+
+static struct tmo_guard_proc *find(const struct tmo_guard_tree *tree, pid_t pid)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        if (tree->procs[i]->pid == pid)
+            return tree->procs[i];
+    }
+    return NULL;
+}
+
+bool tmo_guard_tree_has(const struct tmo_guard_tree *tree, pid_t pid)
+{
+    const struct tmo_guard_proc *proc = find(tree, pid);
+    return proc != NULL && !proc->stranger;
+}
+
+static void be_blind(struct tmo_guard_tree *tree, pid_t pid, const char *what)
+{
+    if (!tree->blind)
+        tmo_guard_problem(pid, "socktmo", what);
+    tree->blind = true;
+}
+
+/* Whether PID, which was named as a child of ours or of a process of the tree, still is one: the
+ * number may have been given away before it was opened. */
+static bool is_ours(const struct tmo_guard_tree *tree, pid_t pid)
+{
+    char state;
+    pid_t parent;
+    return tmo_guard_stat(pid, &state, &parent) == 0 &&
+           (parent == getpid() || tmo_guard_tree_has(tree, parent));
+}
+
+static void put(struct tmo_guard_tree *tree, struct tmo_guard_proc *proc, pid_t pid, bool stranger)
+{
+    int pidfd = tmo_guard_pidfd_open(pid);
+    if (pidfd == -ENOSYS)
+        be_blind(tree, pid, "this kernel has no pidfd_open (Linux 5.3): nothing is guarded");
+    if (pidfd < 0 || (!stranger && !is_ours(tree, pid))) {
+        if (pidfd >= 0)
+            close(pidfd);
+        pidfd = -1; /* it goes at the next look */
+    }
+    *proc = (struct tmo_guard_proc){
+        .pid = pid, .pidfd = pidfd, .ran_ns = NEVER_RAN, .stranger = stranger};
+}
+
+/* Says that PROC has gone, and takes back what it has; not itself. */
+static void clear(struct tmo_guard_tree *tree, struct tmo_guard_proc *proc)
+{
+    if (!proc->stranger && tree->gone != NULL)
+        tree->gone(tree->ctx, proc);
+    if (proc->pidfd >= 0)
+        close(proc->pidfd);
+    free(proc->refs);
+}
+
+static void add(struct tmo_guard_tree *tree, pid_t pid, bool stranger)
+{
+    struct tmo_guard_proc *proc = find(tree, pid);
+    if (proc != NULL && proc->pidfd >= 0 && !tmo_guard_pidfd_ended(proc->pidfd))
+        return;
+    if (proc != NULL) { /* another one has its number now */
+        clear(tree, proc);
+        put(tree, proc, pid, stranger);
+        return;
+    }
+    if (tree->count == tree->room) {
+        size_t room = tree->room != 0 ? tree->room * 2 : 64;
+        struct tmo_guard_proc **procs =
+            realloc(tree->procs, room * sizeof(struct tmo_guard_proc *));
+        if (procs == NULL)
+            return;
+        tree->procs = procs;
+        tree->room = room;
+    }
+    proc = malloc(sizeof(*proc));
+    if (proc == NULL)
+        return;
+    put(tree, proc, pid, stranger);
+    tree->procs[tree->count++] = proc;
+}
+
+static void add_stranger(void *ctx, pid_t pid)
+{
+    add(ctx, pid, true);
+}
+
+static void add_child(void *ctx, pid_t pid)
+{
+    add(ctx, pid, false);
+}
+
+void tmo_guard_tree_start(struct tmo_guard_tree *tree)
+{
+    (void)tmo_guard_children(getpid(), add_stranger, tree);
+}
+
+void tmo_guard_tree_add(struct tmo_guard_tree *tree, pid_t pid)
+{
+    add(tree, pid, false);
+}
+
+/* Looks at PROC. False: it has ended. */
+static bool look(struct tmo_guard_tree *tree, struct tmo_guard_proc *proc)
+{
+    if (proc->pidfd < 0)
+        return false;
+    int64_t ran_ns = tmo_guard_ran_ns(proc->pid);
+    if (ran_ns >= 0 && ran_ns == proc->ran_ns)
+        return true;
+    if (tmo_guard_pidfd_ended(proc->pidfd))
+        return false;
+    proc->ran_ns = ran_ns; /* as of before its descriptors are read */
+    if (proc->stranger)
+        return true;
+
+    char program[sizeof(proc->program)];
+    uint64_t executed = tmo_guard_executed(proc->pid, program, sizeof(program));
+    if (executed != proc->executed || proc->program[0] == '\0') {
+        proc->executed = executed;
+        proc->refused = false;
+        proc->reach = TMO_GUARD_UNASKED;
+        memcpy(proc->program, program, sizeof(program));
+    }
+    tree->ran(tree->ctx, proc);
+    (void)tmo_guard_children(proc->pid, add_child, tree);
+    return true;
+}
+
+void tmo_guard_tree_walk(struct tmo_guard_tree *tree)
+{
+    /* Orphans come to us; one that was born and orphaned between two walks is known from here. */
+    if (tmo_guard_children(getpid(), add_child, tree) == -ENOENT)
+        be_blind(tree, getpid(),
+                 "this kernel does not name children in /proc: only the program itself is guarded");
+    for (size_t i = 0; i < tree->count;) { /* which grows meanwhile */
+        struct tmo_guard_proc *proc = tree->procs[i];
+        if (look(tree, proc)) {
+            i++;
+            continue;
+        }
+        clear(tree, proc);
+        free(proc);
+        tree->procs[i] = tree->procs[--tree->count];
+    }
+}
