@@ -97,7 +97,9 @@ static void begin(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, in
     uint16_t own_port = tmo_guard_port(&sock->local);
     sock->begun = true;
     sock->closed = sock->ended = sock->unread = false;
-    sock->begun_ms = sock->from_ms = watch->now_ms;
+    sock->begun_ms = watch->now_ms;
+    /* One that the program was started with may have been silent for long. */
+    sock->from_ms = watch->under_way ? 0 : watch->now_ms;
     sock->noted = sock->timeouts = 0;
     sock->dir = state != TMO_TCP_SYN_SENT && is_listened(watch, own_port) ? TMO_FROM : TMO_TO;
     sock->pid = proc->pid;
@@ -111,9 +113,15 @@ static void begin(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, in
 
 /* --- a limit passes -------------------------------------------------------------------------- */
 
-static int64_t least_ms(const struct tmo_plan *plan)
+int64_t tmo_guard_least_ms(const struct tmo_plan *plan)
 {
-    return plan->shortest_ns != 0 ? tmo_ns_to_ms(plan->shortest_ns) : TMO_GUARD_NEVER;
+    int64_t least_ms = TMO_GUARD_NEVER;
+    for (enum tmo_limit limit = TMO_LIMIT_RECV; limit <= TMO_LIMIT_TOTAL; limit++) {
+        int64_t limit_ns = tmo_limit_ns(plan, limit);
+        if (limit_ns != 0 && tmo_ns_to_ms(limit_ns) < least_ms)
+            least_ms = tmo_ns_to_ms(limit_ns);
+    }
+    return least_ms;
 }
 
 static int64_t after(const struct tmo_guard_watch *watch, int64_t ms)
@@ -141,7 +149,7 @@ static void expire(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, i
     case TMO_ACTION_REPORT:
         sock->noted |= tmo_limit_noted(passed->limit);
         sock->moved = q->moved;
-        sock->due_ms = after(watch, least_ms(sock->plan));
+        sock->due_ms = after(watch, tmo_guard_least_ms(sock->plan));
         break;
     case TMO_ACTION_EXIT:
         kill_holder(watch, sock, SIGKILL);
@@ -152,7 +160,7 @@ static void expire(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, i
     default:
         sock->ended = tmo_end_connection(fd, &slot) != TMO_END_NOT;
         if (!sock->ended)
-            sock->due_ms = after(watch, least_ms(sock->plan));
+            sock->due_ms = after(watch, tmo_guard_least_ms(sock->plan));
         sock->closed = sock->ended; /* it may be connected anew */
     }
 }
@@ -188,8 +196,14 @@ static void judge(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, in
         expire(watch, sock, fd, &q, &passed, info);
         return;
     }
+    /* An answer is owed only once something was sent: see ran() in guardwatch.c. */
+    sock->settled = sock->plan->answer && !q.connecting && !q.owed && !q.queued && !sock->unread;
+    if (sock->settled) {
+        sock->due_ms = after(watch, left_ms > 0 ? left_ms : 0);
+        return;
+    }
     /* What begins to be waited for after now cannot be overdue before that. */
-    int64_t least = least_ms(sock->plan);
+    int64_t least = tmo_guard_least_ms(sock->plan);
     sock->due_ms = after(watch, left_ms > 0 && left_ms < least ? left_ms : least);
 }
 

@@ -31,9 +31,10 @@ struct tmo_guard_sock {
     bool begun;       /* it is one, or was */
     bool closed;      /* ... the socket is unconnected again */
     bool ended;       /* ... by us */
+    bool settled;     /* nothing is owed: until the program runs, only idle and total can pass */
     bool unread;      /* at the last look the program had bytes to read */
     int64_t begun_ms; /* when it was first seen */
-    int64_t from_ms;  /* since when the program may have been waiting for bytes */
+    int64_t from_ms;  /* since when the program may have been waiting for bytes; 0: always */
     unsigned dir;     /* TMO_TO, TMO_FROM */
     unsigned noted;   /* action = report: tmo_limit_noted() of what is on record */
     uint8_t moved;    /* ... and what had moved then */
@@ -49,6 +50,9 @@ void tmo_guard_sock_look(struct tmo_guard_watch *watch, struct tmo_guard_sock *s
 
 /* Puts the end of SOCK on record, if it was a connection in our care. */
 void tmo_guard_sock_gone(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock);
+
+/* The shortest limit of a connection with PLAN, once it is one; TMO_GUARD_NEVER: none. */
+int64_t tmo_guard_least_ms(const struct tmo_plan *plan);
 
 /* Whether the library keeps the limits in PROC. That is asked once an exec, but with AGAIN also
  * where it was not there: it may have been about to be loaded. */

@@ -5,6 +5,7 @@
 #include "cli/guardlog.h"
 #include "cli/guardproc.h"
 #include "cli/guardsock.h"
+#include "shim/policy/deadline.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,24 +14,39 @@
 #define BUCKETS 4096
 #define PORTS   65536
 
-/* Between two walks lies a twentieth of the shortest limit, so that two thirds of what a limit may
- * be late by are left for a busy machine. */
 #define TICK_LEAST_MS 50
 #define TICK_MOST_MS  1000
 
+/* How late a new connection may be seen for the sake of PLAN. The clocks of connect, idle and total
+ * begin when it is seen, and may be late by a tenth; the kernel keeps those of recv and send. */
+static int64_t tick_ms(const struct tmo_plan *plan)
+{
+    int64_t least_ms = TICK_MOST_MS;
+    for (enum tmo_limit limit = TMO_LIMIT_CONNECT; limit <= TMO_LIMIT_TOTAL; limit++) {
+        bool by_kernel = limit == TMO_LIMIT_RECV || limit == TMO_LIMIT_SEND;
+        int64_t ms = tmo_limit_ns(plan, limit) / 1000000 / (by_kernel ? 4 : 10);
+        if (tmo_limit_ns(plan, limit) != 0 && ms < least_ms)
+            least_ms = ms;
+    }
+    return least_ms > TICK_LEAST_MS ? least_ms : TICK_LEAST_MS;
+}
+
 int tmo_guard_watch_start(struct tmo_guard_watch *ret, const struct tmo_loaded *loaded)
 {
-    *ret = (struct tmo_guard_watch){.tick_ms = TICK_MOST_MS};
+    *ret = (struct tmo_guard_watch){.next_ms = TMO_GUARD_NEVER};
     ret->buckets = calloc(BUCKETS, sizeof(struct tmo_guard_sock *));
     ret->listened = calloc(PORTS / 8, 1);
     if (ret->buckets == NULL || ret->listened == NULL)
         return -ENOMEM;
     int r = tmo_guard_plans_make(loaded, &ret->plans);
-    if (ret->plans.shortest_ns != 0 && ret->plans.shortest_ns / 20 / 1000000 < TICK_MOST_MS)
-        ret->tick_ms = ret->plans.shortest_ns / 20 / 1000000;
-    if (ret->tick_ms < TICK_LEAST_MS)
-        ret->tick_ms = TICK_LEAST_MS;
-    return r;
+    if (r < 0)
+        return r;
+    ret->tick_ms = tick_ms(&ret->plans.general);
+    for (unsigned i = 0; i < loaded->rules.count; i++) {
+        int64_t ms = tick_ms(&ret->plans.of_rules[i]);
+        ret->tick_ms = ms < ret->tick_ms ? ms : ret->tick_ms;
+    }
+    return 0;
 }
 
 bool tmo_guard_watch_needed(const struct tmo_guard_watch *watch)
@@ -144,6 +160,15 @@ bool tmo_guard_is_library(struct tmo_guard_watch *watch, struct tmo_guard_proc *
     return proc->reach == TMO_GUARD_LIBRARY;
 }
 
+/* The next look at SOCK is no later than MS. */
+static void look_by(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, int64_t ms)
+{
+    if (ms < sock->due_ms)
+        sock->due_ms = ms;
+    if (ms < watch->next_ms)
+        watch->next_ms = ms;
+}
+
 static void ran(void *ctx, struct tmo_guard_proc *proc)
 {
     struct tmo_guard_watch *watch = ctx;
@@ -169,7 +194,9 @@ static void ran(void *ctx, struct tmo_guard_proc *proc)
         struct tmo_guard_sock *sock = proc->refs[i].sock;
         if (sock->kind == TMO_GUARD_NEW ||
             (sock->kind == TMO_GUARD_CONN && (!sock->begun || sock->closed || sock->unread)))
-            sock->due_ms = 0;
+            look_by(watch, sock, 0);
+        else if (sock->settled) /* it may have sent something since the walk before, no earlier */
+            look_by(watch, sock, watch->before_ms + tmo_guard_least_ms(sock->plan));
     }
 }
 
@@ -189,6 +216,7 @@ void tmo_guard_watch_walk(struct tmo_guard_watch *watch, int64_t now_ms)
     watch->tree.gone = gone;
     watch->tree.ctx = watch;
     tmo_guard_tree_walk(&watch->tree);
+    watch->before_ms = now_ms;
 }
 
 /* --- looks ----------------------------------------------------------------------------------- */
@@ -208,12 +236,12 @@ static void find_holder(const struct tmo_guard_watch *watch, struct tmo_guard_so
     }
 }
 
-int64_t tmo_guard_watch_look(struct tmo_guard_watch *watch, int64_t now_ms)
+/* Looks at what is due. Returns when the next look is. */
+static int64_t look_at_all(struct tmo_guard_watch *watch)
 {
     int64_t next_ms = TMO_GUARD_NEVER;
-    watch->now_ms = now_ms;
     for (struct tmo_guard_sock *sock = watch->first; sock != NULL; sock = sock->next) {
-        if (sock->due_ms <= now_ms) {
+        if (sock->due_ms <= watch->now_ms) {
             if (sock->holder == NULL)
                 find_holder(watch, sock);
             tmo_guard_sock_look(watch, sock);
@@ -221,6 +249,19 @@ int64_t tmo_guard_watch_look(struct tmo_guard_watch *watch, int64_t now_ms)
         if (sock->due_ms < next_ms)
             next_ms = sock->due_ms;
     }
+    return next_ms;
+}
+
+int64_t tmo_guard_watch_look(struct tmo_guard_watch *watch, int64_t now_ms)
+{
+    int64_t next_ms;
+    watch->now_ms = now_ms;
+    if (now_ms < watch->next_ms)
+        next_ms = watch->next_ms;
+    else
+        next_ms = look_at_all(watch);
+    watch->under_way = true;
+    watch->next_ms = next_ms;
     return next_ms;
 }
 

@@ -17,12 +17,14 @@ struct tmo_guard_watch {
     struct tmo_guard_sock **buckets; /* by inode */
     struct tmo_guard_sock *first;    /* all of them */
     uint8_t *listened;               /* one bit a port: accepted connections have it */
+    int64_t next_ms;                 /* nothing is due before */
     int64_t tick_ms;                 /* between two walks */
-    int64_t now_ms;
+    int64_t now_ms, before_ms;       /* of this walk or look, and of the walk before */
     unsigned walks;
-    bool unable; /* the kernel has no pidfd_getfd; that was told */
-    pid_t main;  /* the program that was started */
-    bool exits;  /* it was killed by us: action = exit */
+    bool under_way; /* what is seen from now on was not there at the start */
+    bool unable;    /* the kernel has no pidfd_getfd; that was told */
+    pid_t main;     /* the program that was started */
+    bool exits;     /* it was killed by us: action = exit */
 };
 
 /* Makes *RET for the settings of LOADED, which must stay. 0 or -ENOMEM. */
