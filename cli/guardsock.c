@@ -99,7 +99,7 @@ static void begin(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock, in
     sock->closed = sock->ended = sock->unread = false;
     sock->begun_ms = watch->now_ms;
     /* One that the program was started with may have been silent for long. */
-    sock->from_ms = watch->under_way ? 0 : watch->now_ms;
+    sock->from_ms = watch->under_way && !sock->was_library ? 0 : watch->now_ms;
     sock->noted = sock->timeouts = 0;
     sock->dir = state != TMO_TCP_SYN_SENT && is_listened(watch, own_port) ? TMO_FROM : TMO_TO;
     sock->pid = proc->pid;

@@ -26,6 +26,7 @@ struct tmo_guard_sock {
     enum tmo_guard_kind kind;
     int64_t due_ms; /* the next look */
     bool mptcp;
+    bool was_library; /* the library had it in its care */
 
     /* Of a connection. */
     bool begun;       /* it is one, or was */

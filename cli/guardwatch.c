@@ -145,7 +145,7 @@ static void mark_library(struct tmo_guard_proc *proc)
 {
     for (size_t i = 0; i < proc->refs_count; i++) {
         proc->refs[i].sock->library += !proc->refs[i].library;
-        proc->refs[i].library = true;
+        proc->refs[i].library = proc->refs[i].sock->was_library = true;
     }
 }
 
