@@ -246,17 +246,12 @@ int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode
     return r;
 }
 
-/* The same of one thread. */
-static int children_of_thread(pid_t pid, const char *tid, void (*visit)(void *ctx, pid_t child),
-                              void *ctx)
+void tmo_guard_children_read(int fd, void (*visit)(void *ctx, pid_t child), void *ctx)
 {
-    char name[40], text[4096];
+    char text[4096];
     size_t kept = 0;
-    snprintf(name, sizeof(name), "task/%.20s/children", tid);
-    int fd = open_of(pid, name);
-    if (fd < 0)
-        return fd;
-    for (ssize_t n; (n = read(fd, text + kept, sizeof(text) - 1 - kept)) > 0;) {
+    off_t from = 0;
+    for (ssize_t n; (n = pread(fd, text + kept, sizeof(text) - 1 - kept, from)) > 0; from += n) {
         char *at = text, *end;
         text[kept + (size_t)n] = '\0';
         for (; (end = strchr(at, ' ')) != NULL; at = end + 1)
@@ -264,8 +259,20 @@ static int children_of_thread(pid_t pid, const char *tid, void (*visit)(void *ct
         kept = strlen(at);
         memmove(text, at, kept);
     }
-    close(fd);
-    return 0;
+}
+
+static int open_children(pid_t pid, const char *tid)
+{
+    char name[40];
+    snprintf(name, sizeof(name), "task/%.20s/children", tid);
+    return open_of(pid, name);
+}
+
+int tmo_guard_children_open(pid_t pid)
+{
+    char tid[16];
+    snprintf(tid, sizeof(tid), "%d", (int)pid);
+    return open_children(pid, tid);
 }
 
 int tmo_guard_children(pid_t pid, void (*visit)(void *ctx, pid_t child), void *ctx)
@@ -275,8 +282,12 @@ int tmo_guard_children(pid_t pid, void (*visit)(void *ctx, pid_t child), void *c
     if (threads == NULL)
         return r;
     for (const struct dirent *entry; (entry = readdir(threads)) != NULL;) {
-        if (entry->d_name[0] != '.' && children_of_thread(pid, entry->d_name, visit, ctx) == 0)
-            r = 0;
+        int fd = entry->d_name[0] != '.' ? open_children(pid, entry->d_name) : -1;
+        if (fd < 0)
+            continue;
+        tmo_guard_children_read(fd, visit, ctx);
+        close(fd);
+        r = 0;
     }
     closedir(threads);
     return r;

@@ -44,4 +44,8 @@ int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode
  * tell (CONFIG_PROC_CHILDREN), or PID is gone. */
 int tmo_guard_children(pid_t pid, void (*visit)(void *ctx, pid_t child), void *ctx);
 
+/* The same of PID's first thread, again and again: a descriptor, or -errno; and what it says. */
+int tmo_guard_children_open(pid_t pid);
+void tmo_guard_children_read(int fd, void (*visit)(void *ctx, pid_t child), void *ctx);
+
 #endif

@@ -214,6 +214,7 @@ static int copy(struct tmo_guard_watch *watch, struct tmo_guard_sock *sock)
 {
     struct tmo_guard_proc *proc = sock->holder;
     sock->due_ms = TMO_GUARD_NEVER;
+    sock->left = sock->library > 0;
     if (proc == NULL || sock->library > 0 || proc->refused || watch->unable)
         return -1;
     int fd = tmo_guard_pidfd_getfd(proc->pidfd, sock->fd);

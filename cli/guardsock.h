@@ -27,6 +27,7 @@ struct tmo_guard_sock {
     int64_t due_ms; /* the next look */
     bool mptcp;
     bool was_library; /* the library had it in its care */
+    bool left;        /* ... when it was to be looked at last */
 
     /* Of a connection. */
     bool begun;       /* it is one, or was */

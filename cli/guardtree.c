@@ -14,11 +14,10 @@
 
 static struct tmo_guard_proc *find(const struct tmo_guard_tree *tree, pid_t pid)
 {
-    for (size_t i = 0; i < tree->count; i++) {
-        if (tree->procs[i]->pid == pid)
-            return tree->procs[i];
-    }
-    return NULL;
+    struct tmo_guard_proc *proc = tree->first;
+    while (proc != NULL && proc->pid != pid)
+        proc = proc->next;
+    return proc;
 }
 
 bool tmo_guard_tree_has(const struct tmo_guard_tree *tree, pid_t pid)
@@ -55,7 +54,7 @@ static void put(struct tmo_guard_tree *tree, struct tmo_guard_proc *proc, pid_t 
         pidfd = -1; /* it goes at the next look */
     }
     *proc = (struct tmo_guard_proc){
-        .pid = pid, .pidfd = pidfd, .ran_ns = NEVER_RAN, .stranger = stranger};
+        .next = proc->next, .pid = pid, .pidfd = pidfd, .ran_ns = NEVER_RAN, .stranger = stranger};
 }
 
 /* Says that PROC has gone, and takes back what it has; not itself. */
@@ -78,20 +77,14 @@ static void add(struct tmo_guard_tree *tree, pid_t pid, bool stranger)
         put(tree, proc, pid, stranger);
         return;
     }
-    if (tree->count == tree->room) {
-        size_t room = tree->room != 0 ? tree->room * 2 : 64;
-        struct tmo_guard_proc **procs =
-            realloc(tree->procs, room * sizeof(struct tmo_guard_proc *));
-        if (procs == NULL)
-            return;
-        tree->procs = procs;
-        tree->room = room;
-    }
-    proc = malloc(sizeof(*proc));
+    proc = calloc(1, sizeof(*proc));
     if (proc == NULL)
         return;
+    if (tree->end == NULL)
+        tree->end = &tree->first;
+    *tree->end = proc;
+    tree->end = &proc->next;
     put(tree, proc, pid, stranger);
-    tree->procs[tree->count++] = proc;
 }
 
 static void add_stranger(void *ctx, pid_t pid)
@@ -106,7 +99,8 @@ static void add_child(void *ctx, pid_t pid)
 
 void tmo_guard_tree_start(struct tmo_guard_tree *tree)
 {
-    (void)tmo_guard_children(getpid(), add_stranger, tree);
+    tree->own = tmo_guard_children_open(getpid());
+    tmo_guard_children_read(tree->own, add_stranger, tree);
 }
 
 void tmo_guard_tree_add(struct tmo_guard_tree *tree, pid_t pid)
@@ -144,17 +138,21 @@ static bool look(struct tmo_guard_tree *tree, struct tmo_guard_proc *proc)
 void tmo_guard_tree_walk(struct tmo_guard_tree *tree)
 {
     /* Orphans come to us; one that was born and orphaned between two walks is known from here. */
-    if (tmo_guard_children(getpid(), add_child, tree) == -ENOENT)
+    if (tree->own < 0)
         be_blind(tree, getpid(),
                  "this kernel does not name children in /proc: only the program itself is guarded");
-    for (size_t i = 0; i < tree->count;) { /* which grows meanwhile */
-        struct tmo_guard_proc *proc = tree->procs[i];
+    tmo_guard_children_read(tree->own, add_child, tree);
+    struct tmo_guard_proc **at = &tree->first;
+    while (*at != NULL) { /* more are added meanwhile, at the end */
+        struct tmo_guard_proc *proc = *at;
         if (look(tree, proc)) {
-            i++;
+            at = &proc->next;
             continue;
         }
         clear(tree, proc);
+        *at = proc->next;
+        if (tree->end == &proc->next)
+            tree->end = at;
         free(proc);
-        tree->procs[i] = tree->procs[--tree->count];
     }
 }

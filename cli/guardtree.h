@@ -24,6 +24,7 @@ struct tmo_guard_ref {
 };
 
 struct tmo_guard_proc {
+    struct tmo_guard_proc *next;
     pid_t pid;
     int pidfd;
     int64_t ran_ns;             /* as of the last walk */
@@ -37,8 +38,8 @@ struct tmo_guard_proc {
 };
 
 struct tmo_guard_tree {
-    struct tmo_guard_proc **procs;
-    size_t count, room;
+    struct tmo_guard_proc *first, **end; /* in the order in which they were seen */
+    int own;                             /* names our own children; -1: it cannot be had */
     bool blind; /* the kernel names no children, or has no pidfd; that was told */
     /* Called for a process that has run: its descriptors may be others. */
     void (*ran)(void *ctx, struct tmo_guard_proc *proc);

@@ -121,6 +121,9 @@ static void take(void *ctx, int fd, uint64_t inode)
 {
     struct reading *reading = ctx;
     struct tmo_guard_proc *proc = reading->proc;
+    struct tmo_guard_sock *sock = find_or_make(reading->watch, inode);
+    if (sock == NULL)
+        return;
     if (proc->refs_count == proc->refs_room) {
         size_t room = proc->refs_room != 0 ? proc->refs_room * 2 : 16;
         struct tmo_guard_ref *refs = realloc(proc->refs, room * sizeof(*refs));
@@ -129,9 +132,6 @@ static void take(void *ctx, int fd, uint64_t inode)
         proc->refs = refs;
         proc->refs_room = room;
     }
-    struct tmo_guard_sock *sock = find_or_make(reading->watch, inode);
-    if (sock == NULL)
-        return;
     sock->refs++;
     if (sock->holder == NULL || sock->holder == proc) {
         sock->holder = proc;
@@ -192,6 +192,11 @@ static void ran(void *ctx, struct tmo_guard_proc *proc)
     free(before);
     for (size_t i = 0; i < proc->refs_count; i++) {
         struct tmo_guard_sock *sock = proc->refs[i].sock;
+        if (sock->left && sock->library == 0) { /* who had it has executed another program */
+            sock->left = false;
+            sock->from_ms = watch->now_ms;
+            look_by(watch, sock, 0);
+        }
         if (sock->kind == TMO_GUARD_NEW ||
             (sock->kind == TMO_GUARD_CONN && (!sock->begun || sock->closed || sock->unread)))
             look_by(watch, sock, 0);
@@ -224,8 +229,7 @@ void tmo_guard_watch_walk(struct tmo_guard_watch *watch, int64_t now_ms)
 /* Another process that has SOCK. */
 static void find_holder(const struct tmo_guard_watch *watch, struct tmo_guard_sock *sock)
 {
-    for (size_t i = 0; i < watch->tree.count; i++) {
-        struct tmo_guard_proc *proc = watch->tree.procs[i];
+    for (struct tmo_guard_proc *proc = watch->tree.first; proc != NULL; proc = proc->next) {
         for (size_t j = 0; j < proc->refs_count; j++) {
             if (proc->refs[j].sock == sock) {
                 sock->holder = proc;

@@ -195,6 +195,24 @@ wait_for() {
         "bash false client true " ]] || fail "records"
 }
 
+@test "a connection that the library had, and a static program goes on with" {
+    peer_start silent
+    cmd run --guard --recv 600ms --log "$PWD/log" bash -c "
+        exec 3<>/dev/tcp/127.0.0.1/$PEER_PORT
+        timeout 1 tail -f /dev/null
+        exec '$CLIENT' fd:3 recv"
+    expect_status 1
+    # What the connection was silent for before is no wait of this program: the limit begins anew.
+    # The library's own timeout is on the socket yet, and comes at about the same time.
+    if [[ $output == *"recv: Resource temporarily unavailable"* ]]; then
+        assert_records timeout 0
+    else
+        [[ $output == *"recv: E"* ]] || fail "$output$stderr"
+        assert_between 600 1060 "$(record timeout .waited_ms)" waited_ms
+        assert_between 600 1160 "$(record timeout .age_ms)" age_ms
+    fi
+}
+
 @test "--guard=auto stays only where the library cannot get in; a bad word is refused" {
     "$TMO_BIN" run --guard=auto sh -c "echo \$\$" >out 3>&- 8>&- &
     pid=$!

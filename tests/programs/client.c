@@ -4,6 +4,7 @@
  * Actions, in order, each with its result printed as one line of stdout:
  *
  *     connect:PORT      to 127.0.0.1
+ *     fd:N              goes on with what is open there
  *     send:N, recv      N bytes; what there is, up to 4096
  *     all               receives until the end
  *     fill              sends until that fails
@@ -146,6 +147,8 @@ int main(int argc, char **argv)
         long a = first != NULL ? atol(first) : 0, b = second != NULL ? atol(second) : 0, n = 0;
         if (strcmp(name, "connect") == 0) {
             do_connect(a);
+        } else if (strcmp(name, "fd") == 0) {
+            fd = (int)a;
         } else if (strcmp(name, "send") == 0) {
             check(name, n = send(fd, much, (size_t)a, MSG_NOSIGNAL));
         } else if (strcmp(name, "recv") == 0) {
