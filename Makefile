@@ -218,7 +218,7 @@ BATS     = $(sort $(wildcard tests/bats/*.bats))
 T        =
 F        =
 # Files at a time: most of a test is waiting.
-BATS_JOBS = 2
+BATS_JOBS = 3
 CHOSEN   = $(if $(T),$(wildcard $(T:%=tests/bats/%.bats)),$(BATS))
 
 check: check-unit check-source check-bats

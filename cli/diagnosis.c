@@ -297,9 +297,9 @@ static const char *advice_for(const struct tmo_preflight *found)
                "LD_PRELOAD='/usr/$LIB/libsocktmo.so', which serves both";
     case TMO_OBSTACLE_STATIC:
         return found->elf.is_go
-                   ? "use the time limits that the program has itself, or limits of the kernel "
-                     "such as net.ipv4.tcp_retries2"
-                   : "use a build of it that is linked dynamically";
+                   ? "start it by socktmo run --guard, or use the time limits that the program "
+                     "has itself"
+                   : "start it by socktmo run --guard, or use a build of it that is linked dynamically";
     case TMO_OBSTACLE_LIBC:
         return "build the library for that C library (make CC=musl-gcc) and preload that one";
     case TMO_OBSTACLE_GO:
@@ -326,7 +326,7 @@ void tmo_cli_diagnosis_verdict(const struct tmo_preflight *found, struct tmo_she
         value = "by preload";
         break;
     case TMO_REACHED_FROM_OUTSIDE:
-        value = "only from outside, which this version cannot do yet";
+        value = "only under socktmo run --guard";
         break;
     case TMO_REACHED_NOT_AT_ALL:
         value = "not at all";

@@ -111,8 +111,8 @@ int tmo_cli_help(void)
           "127 there is no such PROGRAM.\n"
           "Exit status of check and explain: 0; 1 if anything is wrong with the settings;\n"
           "125 bad usage.\n"
-          "Exit status of doctor: 0 reached by preload; 1 only from outside, which this\n"
-          "version cannot do yet; 2 not at all; 125 bad usage; 126 it cannot be started\n"
+          "Exit status of doctor: 0 reached by preload; 1 only from outside, as by\n"
+          "run --guard; 2 not at all; 125 bad usage; 126 it cannot be started\n"
           "or read; 127 it is not there.\n",
           stdout);
     return tmo_cli_finish(0, TMO_STATUS_USAGE);

@@ -54,7 +54,7 @@ END
     "${TMO_CC[@]}" -U_FORTIFY_SOURCE -o "$1" "$1.c" "${@:2}" 2>"$1.err"
 }
 
-ONLY_OUTSIDE='reach: only from outside, which this version cannot do yet'
+ONLY_OUTSIDE='reach: only under socktmo run --guard'
 
 @test "an ordinary program: by preload, with what it imports" {
     client plain || fail "$(<plain.err)"
@@ -160,7 +160,7 @@ END
     client static -static || skip "no static C library here: $(tail -n 1 static.err)"
     doctor 1 ./static
     says 'linking: static (' 'network: unknown' "$ONLY_OUTSIDE (it is statically linked" \
-        'instead: use a build of it that is linked dynamically'
+        'instead: start it by socktmo run --guard, or use a build of it that is linked dynamically'
     client pie -static-pie || skip "no static-pie here: $(tail -n 1 pie.err)"
     doctor 1 ./pie
     says 'linking: static-pie' "$ONLY_OUTSIDE"

@@ -312,6 +312,7 @@ static void step_getnameinfo(const char *argument)
 static void *in_thread(void *to)
 {
     by_getaddrinfo("x.test", to);
+    pthread_testcancel();
     return NULL;
 }
 
