@@ -27,8 +27,8 @@ void __tsan_release(void *address);
  * but gcc makes a compare with memory of a plain read alone, and the fast path is to have that. */
 #define TMO_TSAN_BYTE(byte) __atomic_load_n(&(byte), __ATOMIC_RELAXED)
 #else
-#define TMO_TSAN_ACQUIRE(address) ((void)sizeof(address)) /* which is not evaluated */
-#define TMO_TSAN_RELEASE(address) ((void)sizeof(address))
+#define TMO_TSAN_ACQUIRE(address) ((void)(address)) /* without side effects */
+#define TMO_TSAN_RELEASE(address) ((void)(address))
 #define TMO_TSAN_BYTE(byte)       (byte)
 #endif
 
