@@ -6,7 +6,8 @@
 # make check-clients  some ninety real clients against peers that hang, 4 minutes; F=REGEX some of
 #                 them, JOBS=N cells at a time
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
-# make lint       formatter, clang-tidy, gcc -fanalyzer, shellcheck, manual pages, source rules
+# make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
+# make analyze    gcc -fanalyzer over the library and the command
 # make fuzz       libFuzzer on the settings and the records, FUZZ_S seconds in all
 # make distcheck  other compilers, C libraries, machines, sanitizers; P='musl i386' some of them
 # make soak       a server and clients that fork and are killed, SOAK_S seconds; then the books
@@ -258,11 +259,14 @@ ANALYZED = -O0 -Wno-stringop-overread -DTMO_LIBDIR=\"$(LIBDIR)\" # optimized, it
 lint: all
 	clang-format --dry-run -Werror $(C_FILES)
 	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
-	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'for file; do gcc -fanalyzer \
-	    $(filter-out -MMD -MP,$(BASE)) $(PIC) $(ANALYZED) -c -o /dev/null "$$file" || exit 255; done' -
 	shellcheck $(SCRIPTS) $(BUILD)/completion/socktmo.bash
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)
+
+# What gcc finds by following the paths of the code.
+analyze:
+	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'for file; do gcc -fanalyzer \
+	    $(filter-out -MMD -MP,$(BASE)) $(PIC) $(ANALYZED) -c -o /dev/null "$$file" || exit 255; done' -
 
 # QUICK=1: only what is counted exactly, no times.
 bench: $(LIBRARY) $(BENCH_BIN)
