@@ -93,8 +93,8 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all links programs units demo check check-unit check-bats check-source check-clients \
-        distcheck lint fuzz soak coverage bench install uninstall clean format FORCE
+.PHONY: all links programs units demo check check-unit check-bats check-source analyze check-clients \
+        distcheck lint style fuzz soak coverage bench install uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) $(COMPLETE) links
 
@@ -256,12 +256,15 @@ SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh
            tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
 
 ANALYZED = -O0 -Wno-stringop-overread -DTMO_LIBDIR=\"$(LIBDIR)\" # optimized, it sees less
-lint: all
+# What takes seconds of it.
+style: all
 	clang-format --dry-run -Werror $(C_FILES)
-	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
 	shellcheck $(SCRIPTS) $(BUILD)/completion/socktmo.bash
 	mandoc -Tlint -Wwarning $(PAGES)
 	sh tests/source/rules.sh $(LIBRARY)
+
+lint: style
+	printf '%s\n' $(TIDY) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(BASE) 2>/dev/null' -
 
 # What gcc finds by following the paths of the code.
 analyze:
