@@ -11,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct wish {
-    const char *file;
-    bool json, help;
-};
-
 /* Where the value of ID comes from; for free(3). FILE as given on the command line. */
 static char *origin_of(const struct tmo_loaded *loaded, const char *file, enum tmo_setting id)
 {
@@ -154,52 +149,27 @@ static void json_all(const struct tmo_loaded *loaded, const char *file)
 
 /* --- the action ------------------------------------------------------------------------------ */
 
-/* Reads the arguments. 0, or -1 and it was told why not. */
-static int read_arguments(char **argv, struct wish *ret)
-{
-    bool options = true;
-    for (; *argv != NULL; argv++) {
-        const char *arg = *argv;
-        if (options && arg[0] == '-' && arg[1] != '\0') {
-            if (strcmp(arg, "--") == 0)
-                options = false;
-            else if (strcmp(arg, "--json") == 0)
-                ret->json = true;
-            else if (strcmp(arg, "--help") == 0)
-                ret->help = true;
-            else {
-                tmo_cli_say("check has no option '%s', see socktmo --help", arg);
-                return -1;
-            }
-        } else if (ret->file != NULL) {
-            tmo_cli_say("check takes one file, but was given '%s' too", arg);
-            return -1;
-        } else if (arg[0] == '\0') {
-            tmo_cli_say("check was given '' as a file, expected a path");
-            return -1;
-        } else {
-            ret->file = arg;
-        }
-    }
-    return 0;
-}
-
 int tmo_cli_check(char **argv)
 {
     static struct tmo_loaded loaded; /* large, and texts within point to others */
-    struct wish wish = {.file = NULL};
-    if (read_arguments(argv, &wish) < 0)
+    struct tmo_arguments given;
+    if (tmo_cli_arguments_read(argv, "check", "one file", &given) < 0)
         return TMO_STATUS_USAGE;
-    if (wish.help)
+    if (given.help)
         return tmo_cli_help();
-    if (tmo_cli_load(wish.file, &loaded) < 0)
+    const char *file = given.subject;
+    if (file != NULL && file[0] == '\0') {
+        tmo_cli_say("check was given '' as a file, expected a path");
+        return TMO_STATUS_USAGE;
+    }
+    if (tmo_cli_load(file, &loaded) < 0)
         return 1;
-    if (wish.json)
-        json_all(&loaded, wish.file);
+    if (given.json)
+        json_all(&loaded, file);
     else if (!loaded.unread)
-        print_all(&loaded, wish.file);
+        print_all(&loaded, file);
     int status = tmo_cli_finish(loaded.faults_count > 0 ? 1 : 0, 1);
-    if (!wish.json) /* behind the table */
+    if (!given.json) /* behind the table */
         tmo_cli_tell_faults(&loaded);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "cli/actions.h"
 #include "cli/diagnosis.h"
 #include "cli/library.h"
+#include "cli/options.h"
 #include "cli/running.h"
 #include "cli/say.h"
 
@@ -12,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct wish {
-    const char *subject;
-    bool json, help;
-};
 
 struct doctor {
     char library_path[PATH_MAX];
@@ -174,37 +170,6 @@ static int look_at_process(struct doctor *d, const char *text, pid_t pid)
 
 /* --- the action ------------------------------------------------------------------------------ */
 
-/* Reads the arguments. 0, or -1 and it was told why not. */
-static int read_arguments(char **argv, struct wish *ret)
-{
-    bool options = true;
-    for (; *argv != NULL; argv++) {
-        const char *arg = *argv;
-        if (options && arg[0] == '-' && arg[1] != '\0') {
-            if (strcmp(arg, "--") == 0)
-                options = false;
-            else if (strcmp(arg, "--json") == 0)
-                ret->json = true;
-            else if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0)
-                ret->help = true;
-            else {
-                tmo_cli_say("doctor has no option '%s', see socktmo --help", arg);
-                return -1;
-            }
-        } else if (ret->subject != NULL) {
-            tmo_cli_say("doctor takes one program or process, but was given '%s' too", arg);
-            return -1;
-        } else {
-            ret->subject = arg;
-        }
-    }
-    if (ret->subject == NULL && !ret->help) {
-        tmo_cli_say("doctor needs a program or the number of a process, see socktmo --help");
-        return -1;
-    }
-    return 0;
-}
-
 /* The number that TEXT is: 0 if it is none. -1: one that no process can have. */
 static pid_t pid_of(const char *text)
 {
@@ -218,20 +183,24 @@ static pid_t pid_of(const char *text)
 int tmo_cli_doctor(char **argv)
 {
     static struct doctor doctor;
-    struct wish wish = {.subject = NULL};
-    if (read_arguments(argv, &wish) < 0)
+    struct tmo_arguments given;
+    if (tmo_cli_arguments_read(argv, "doctor", "one program or process", &given) < 0)
         return TMO_STATUS_USAGE;
-    if (wish.help)
+    if (given.help)
         return tmo_cli_help();
+    if (given.subject == NULL) {
+        tmo_cli_say("doctor needs a program or the number of a process, see socktmo --help");
+        return TMO_STATUS_USAGE;
+    }
     if (tmo_cli_library_find(doctor.library_path, sizeof(doctor.library_path)) < 0 ||
         tmo_cli_library_read(doctor.library_path, &doctor.library) < 0)
         return TMO_STATUS_USAGE;
-    doctor.json = wish.json;
-    pid_t pid = pid_of(wish.subject);
+    doctor.json = given.json;
+    pid_t pid = pid_of(given.subject);
     if (pid < 0) {
-        tmo_cli_say("%s: there is no such process", wish.subject);
+        tmo_cli_say("%s: there is no such process", given.subject);
         return TMO_STATUS_NOT_FOUND;
     }
-    return pid != 0 ? look_at_process(&doctor, wish.subject, pid)
-                    : look_at_program(&doctor, wish.subject);
+    return pid != 0 ? look_at_process(&doctor, given.subject, pid)
+                    : look_at_program(&doctor, given.subject);
 }

@@ -162,3 +162,30 @@ int tmo_cli_options_read(char **argv, struct tmo_options *ret)
     *ret = options;
     return 0;
 }
+
+int tmo_cli_arguments_read(char **argv, const char *action, const char *one,
+                           struct tmo_arguments *ret)
+{
+    bool options = true;
+    *ret = (struct tmo_arguments){.subject = NULL};
+    for (; *argv != NULL; argv++) {
+        const char *arg = *argv;
+        if (!options || arg[0] != '-' || arg[1] == '\0') {
+            if (ret->subject != NULL) {
+                tmo_cli_say("%s takes %s, but was given '%s' too", action, one, arg);
+                return -EINVAL;
+            }
+            ret->subject = arg;
+        } else if (strcmp(arg, "--") == 0) {
+            options = false;
+        } else if (strcmp(arg, "--json") == 0) {
+            ret->json = true;
+        } else if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0) {
+            ret->help = true;
+        } else {
+            tmo_cli_say("%s has no option '%s', see socktmo --help", action, arg);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}

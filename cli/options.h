@@ -42,4 +42,15 @@ static inline const char *tmo_cli_empty(enum tmo_setting id)
     return id == TMO_SET_ONLY ? "all" : "none";
 }
 
+/* What an action is given that takes one thing, and may print JSON. */
+struct tmo_arguments {
+    const char *subject; /* NULL: nothing */
+    bool json, help;
+};
+
+/* Reads ARGV for ACTION, which takes ONE ("one file"). Returns 0; or -EINVAL and it was told why.
+ */
+int tmo_cli_arguments_read(char **argv, const char *action, const char *one,
+                           struct tmo_arguments *ret);
+
 #endif

@@ -62,9 +62,7 @@ static void end_section(struct conf *c)
 
 static bool is_taken(struct conf *c, struct tmo_span name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (uint8_t)name.at[i]) * 16777619u;
+    uint32_t hash = tmo_word_hash(2166136261u, name.at, name.len);
     hash = (hash ^ hash >> 15) % NAME_BITS;
     uint8_t *byte = &c->names[hash / 8], bit = (uint8_t)(1 << hash % 8);
     bool may_be = (*byte & bit) != 0;

@@ -226,10 +226,9 @@ bool tmo_config_active(const struct tmo_config *cfg)
 uint32_t tmo_problem_hash(uint32_t hash, const struct tmo_problem *problem)
 {
     const char *parts[] = {problem->where, problem->value};
-    for (size_t i = 0; i < 2; i++) { /* FNV-1a */
-        for (const char *p = parts[i]; *p != '\0'; p++)
-            hash = (hash ^ (uint8_t)*p) * 16777619u;
-        hash = (hash ^ '=') * 16777619u;
+    for (size_t i = 0; i < 2; i++) {
+        hash = tmo_word_hash(hash, parts[i], strlen(parts[i]));
+        hash = tmo_word_hash(hash, "=", 1);
     }
     return hash;
 }

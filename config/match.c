@@ -35,23 +35,18 @@ static struct tmo_span next_word(struct tmo_span *rest)
     return word;
 }
 
-/* The next item of the list *REST, without blanks. False: no more. */
-static bool next_item(struct tmo_span *rest, struct tmo_span *ret)
+/* The next item of LIST, from *AT on, which is its beginning at first. False: no more. */
+static bool next_item(struct tmo_span list, const char **at, struct tmo_span *ret)
 {
-    if (rest->at == NULL)
-        return false;
-    const char *comma = rest->len > 0 ? memchr(rest->at, ',', rest->len) : NULL;
-    const char *end = rest->at + rest->len;
-    *ret = tmo_span_trim(tmo_span(rest->at, comma != NULL ? comma : end));
-    *rest = comma != NULL ? tmo_span(comma + 1, end) : (struct tmo_span){NULL, 0};
-    return true;
+    ret->at = tmo_word_item(at, list.at + list.len, &ret->len);
+    return ret->at != NULL;
 }
 
 static unsigned count_items(struct tmo_span list)
 {
     unsigned count = 0;
     struct tmo_span ignored;
-    while (next_item(&list, &ignored))
+    for (const char *at = list.at; next_item(list, &at, &ignored);)
         count++;
     return count;
 }
@@ -214,7 +209,7 @@ static bool take_places(struct tmo_parse *p, enum word word, struct tmo_span lis
     rule->placed = true;
     if (word != UNIX)
         rule->dirs = word == TO ? TMO_TO : TMO_FROM;
-    for (; next_item(&list, &item); places++) {
+    for (const char *at = list.at; next_item(list, &at, &item); places++) {
         if (!(word == UNIX ? take_path(p, item, places) : take_address(p, item, places)))
             return false;
         rule->places_count++;
@@ -268,7 +263,7 @@ static bool take_ports(struct tmo_parse *p, struct tmo_span list, struct tmo_rul
     }
     rule->ports = ports;
     rule->placed = true;
-    for (; next_item(&list, &item); ports++) {
+    for (const char *at = list.at; next_item(list, &at, &item); ports++) {
         if (!take_port(p, item, ports))
             return false;
         rule->ports_count++;

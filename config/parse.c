@@ -105,14 +105,12 @@ void tmo_parse_why(struct tmo_message *m, int error)
 /* The item of a list that the table does not know, for the suggestion. */
 static struct tmo_span unknown_item(enum tmo_setting id, struct tmo_span text)
 {
-    const char *at = text.at, *end = text.at + text.len;
-    while (tmo_setting_info[id].type == TMO_TYPE_LIST && at < end) {
-        const char *comma = memchr(at, ',', (size_t)(end - at));
-        struct tmo_span item = tmo_span_trim(tmo_span(at, comma != NULL ? comma : end));
+    struct tmo_span item;
+    const char *at = tmo_setting_info[id].type == TMO_TYPE_LIST ? text.at : NULL;
+    while ((item.at = tmo_word_item(&at, text.at + text.len, &item.len)) != NULL) {
         int64_t ignored;
         if (tmo_setting_parse(id, item.at, item.len, &ignored) < 0)
             return item;
-        at = comma != NULL ? comma + 1 : end;
     }
     return text;
 }

@@ -49,20 +49,12 @@ static int parse_list(const char *words, const char *text, size_t len, int64_t *
 {
     int64_t bits = 0;
     const char *end = text + len;
-    for (;;) {
-        const char *comma = memchr(text, ',', (size_t)(end - text));
-        const char *item_end = comma != NULL ? comma : end;
-        while (text < item_end && *text == ' ')
-            text++;
-        while (item_end > text && item_end[-1] == ' ')
-            item_end--;
-        int index = word_index(words, text, (size_t)(item_end - text));
+    size_t item_len;
+    for (const char *item; (item = tmo_word_item(&text, end, &item_len)) != NULL;) {
+        int index = word_index(words, item, item_len);
         if (index < 0)
             return -EINVAL;
         bits |= (int64_t)1 << index;
-        if (comma == NULL)
-            break;
-        text = comma + 1;
     }
     *ret = bits;
     return 0;

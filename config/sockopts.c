@@ -219,17 +219,11 @@ int tmo_sockopts_parse(const char *text, size_t len, struct tmo_sockopt *ret,
     struct tmo_sockopt_fault *fault = ret_fault != NULL ? ret_fault : &own;
     int count = 0;
 
-    for (bool more = len > 0; more;) {
-        const char *comma = memchr(text, ',', (size_t)(end - text));
-        const char *item_end = comma != NULL ? comma : end;
-        while (text < item_end && *text == ' ')
-            text++;
-        while (item_end > text && item_end[-1] == ' ')
-            item_end--;
+    if (len == 0)
+        return 0;
+    while ((fault->item = tmo_word_item(&text, end, &fault->len)) != NULL) {
         struct tmo_sockopt option;
-        fault->item = text;
-        fault->len = (size_t)(item_end - text);
-        fault->alone = count == 0 && comma == NULL;
+        fault->alone = count == 0 && text == NULL;
         int r = parse_item(fault, &option);
         if (r < 0)
             return r;
@@ -245,8 +239,6 @@ int tmo_sockopts_parse(const char *text, size_t len, struct tmo_sockopt *ret,
         if (ret != NULL)
             ret[at] = option;
         count += at == count;
-        more = comma != NULL;
-        text = more ? comma + 1 : end;
     }
     return count;
 }

@@ -28,21 +28,25 @@ bool tmo_word_is(const char *text, size_t len, const char *word)
     return word[len] == '\0';
 }
 
-const char *tmo_word_next(const char **at, size_t *ret_len)
+const char *tmo_word_item(const char **at, const char *end, size_t *ret_len)
 {
     const char *start = *at;
     if (start == NULL)
         return NULL;
-    const char *end = start;
-    while (*end != '\0' && *end != ',')
-        end++;
-    *at = *end == ',' ? end + 1 : NULL;
-    while (start < end && *start == ' ')
+    const char *comma = start < end ? memchr(start, ',', (size_t)(end - start)) : NULL;
+    *at = comma != NULL ? comma + 1 : NULL;
+    const char *stop = comma != NULL ? comma : end;
+    while (start < stop && (*start == ' ' || *start == '\t'))
         start++;
-    while (end > start && end[-1] == ' ')
-        end--;
-    *ret_len = (size_t)(end - start);
+    while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    *ret_len = (size_t)(stop - start);
     return start;
+}
+
+const char *tmo_word_next(const char **at, size_t *ret_len)
+{
+    return *at != NULL ? tmo_word_item(at, *at + strlen(*at), ret_len) : NULL;
 }
 
 unsigned tmo_word_distance(const char *a, size_t alen, const char *b)

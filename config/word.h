@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* C as a small letter, if it is one of A to Z. */
 static inline char tmo_word_lower(char c)
@@ -14,11 +15,22 @@ static inline char tmo_word_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+/* Folds the LEN bytes at TEXT into HASH: FNV-1a. */
+static inline uint32_t tmo_word_hash(uint32_t hash, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (uint8_t)text[i]) * 16777619u;
+    return hash;
+}
+
 /* Whether A (ALEN bytes) and B (BLEN bytes) are the same word in either case. */
 bool tmo_word_same(const char *a, size_t alen, const char *b, size_t blen);
 
 /* Whether the LEN bytes at TEXT are WORD (NUL-terminated), upper and lower case being the same. */
 bool tmo_word_is(const char *text, size_t len, const char *word);
+
+/* Takes the next item of the comma list from *AT to END: as tmo_word_next(). */
+const char *tmo_word_item(const char **at, const char *end, size_t *ret_len);
 
 /* Takes the next item of a comma list: *AT is moved behind it (and its comma), *RET_LEN is its
  * length. Returns the item, or NULL when the list has ended. Blanks around an item do not count.

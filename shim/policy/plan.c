@@ -3,7 +3,6 @@
  */
 #include "shim/policy/plan.h"
 #include "config/duration.h"
-
 #include "shim/sys/raw.h"
 
 #include <errno.h>
@@ -102,8 +101,6 @@ void tmo_wide_add(struct tmo_wide *wide, const struct tmo_plan *plan)
     __atomic_store_n(&wide->shortest_ns, shortest, __ATOMIC_RELAXED);
     if (plan->pause_ms > wide->pause_ms)
         __atomic_store_n(&wide->pause_ms, plan->pause_ms, __ATOMIC_RELAXED);
-    if (plan->deadlines)
-        __atomic_store_n(&wide->deadlines, true, __ATOMIC_RELAXED);
     if (plan->options || plan->sockopts != NULL)
         __atomic_store_n(&wide->options, true, __ATOMIC_RELAXED);
     if (plan->watches)

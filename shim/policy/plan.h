@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What is to be done with a socket: settings, put into the kernel's units. Most processes have one
- * plan; each rule (config/rules.h) has one of its own, and a socket the number of its own.
+ * plan; each rule (config/rule.h) has one of its own, and a socket the number of its own.
  * Layer: policy. Signal-safe.
  */
 #ifndef TMO_POLICY_PLAN_H
@@ -50,11 +50,11 @@ int tmo_plan_take_sockopts(struct tmo_plan *plan, const char *text, struct tmo_a
 
 /* What holds for waits on many sockets at once, of whatever plans. */
 struct tmo_wide {
-    bool watches, deadlines; /* those of any plan */
-    bool options;            /* a plan has socket options beside the timeouts */
-    int64_t shortest_ns;     /* 0 = there is none */
-    uint32_t slice_ms;       /* how long a wait may last before we look */
-    int64_t slice_ns;        /* the same */
+    bool watches;        /* that of any plan */
+    bool options;        /* a plan has socket options beside the timeouts */
+    int64_t shortest_ns; /* 0 = there is none */
+    uint32_t slice_ms;   /* how long a wait may last before we look */
+    int64_t slice_ns;    /* the same */
     long slice_us;
     uint32_t pause_ms; /* the longest */
 };

@@ -24,11 +24,14 @@ int wrap_listen(int fd, int backlog)
     struct tmo_slot *slot = tmo_state_slot(fd);
     if (slot == NULL)
         return tmo_real.listen(fd, backlog);
-    if (slot->dir != TMO_DIR_LISTEN)
+    uint16_t before = slot->plan;
+    if (slot->dir != TMO_DIR_LISTEN && (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) == 0) {
         tmo_rules_listen(fd, slot);
-    if (slot->dir != TMO_DIR_LISTEN) /* what it accepts inherits it */
-        tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false);
+        tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false); /* which is inherited */
+    }
     int r = tmo_real.listen(fd, backlog);
+    if (r != 0)
+        slot->plan = before;
     if (r != 0 && slot->dir == TMO_DIR_NONE && (tmo_slot_flags(slot) & TMO_SLOT_TIMED_SEND) != 0) {
         int64_t us = tmo_slot_app_us(slot, TMO_SEND);
         if (tmo_apply_timeo(fd, TMO_SEND, us) == 0)
@@ -78,9 +81,10 @@ static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
                           : tmo_real.accept4(c->fd, c->addr, c->addr_len, c->accept_flags));
 }
 
-/* On an MPTCP listener SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured): it
- * is waited for by poll. Another process may take the connection first; then accept waits, and
- * with an accept queue that is empty again the limit is missed once. Returns 0 or -errno. */
+/* The wait of an accept that is ours: where the limit is only to be recorded; and on an MPTCP
+ * listener, since SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured). By poll:
+ * another process may take the connection first; then accept waits, and with an accept queue that
+ * is empty again the limit is missed once. Returns 0 or -errno. */
 static int wait_before(int fd, struct tmo_slot *slot, const char *call)
 {
     if (tmo_plan_of(slot)->reports)

@@ -186,20 +186,13 @@ static void went_well(int fd, struct tmo_slot *slot)
     tmo_state_rehot(fd, slot);
 }
 
-/* Whether the limit of CALL is only to be recorded, so that the time is kept here. */
-static bool is_noted_here(const struct tmo_call *call, const struct tmo_slot *slot)
-{
-    const struct tmo_plan *plan = tmo_plan_of(slot);
-    return plan->reports && plan->wait_ns[call->kind->way] != 0;
-}
-
 /* Whether we watch over CALL while it waits. Of SO_RCVLOWAT only the kernel knows; nor
  * one for more than a call moves, of which read(2) and recv(2) think differently. */
 static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
     unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);
     return (tmo_rest_has_deadlines(slot) ||
-            (is_noted_here(call, slot) && tmo_proto_is_tcp(slot->proto))) &&
+            (tmo_note_keeps(slot, call->kind->way) && tmo_proto_is_tcp(slot->proto))) &&
            call->len <= TMO_MOST_BYTES &&
            (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | free_of)) == TMO_SLOT_CONNECTED &&
            (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
@@ -303,7 +296,8 @@ ssize_t tmo_call_slow(struct tmo_call *call)
     uint16_t generation = slot->generation;
     call->plan = slot->plan;
     bool owned = !ended && (is_owned(call, slot) || is_careful(call, slot));
-    int before = !owned && !ended && is_noted_here(call, slot) ? tmo_note_before(call, slot) : 0;
+    int before =
+        !owned && !ended && tmo_note_keeps(slot, call->kind->way) ? tmo_note_before(call, slot) : 0;
     ssize_t n = before != 0 ? before
                 : owned     ? make_owned(call, slot)
                 : ended     ? tmo_rest_drain(call, slot)

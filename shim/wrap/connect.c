@@ -345,10 +345,13 @@ static bool is_syn_sent(int fd)
 ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
 {
     struct attempt a = {.fd = call->fd, .slot = slot};
-    if ((tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) == 0)
-        tmo_made_sends(call, slot);
-    const struct tmo_plan *plan = tmo_plan_of(slot);
     bool deferred = (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) != 0; /* TCP_FASTOPEN_CONNECT */
+    if (!deferred) {
+        uint16_t before = slot->plan;
+        tmo_made_sends(call, slot);
+        tmo_sockopts_connect(call->fd, slot, before);
+    }
+    const struct tmo_plan *plan = tmo_plan_of(slot);
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
     bool ours;
     int64_t us = tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(slot, TMO_SEND), &ours);
@@ -357,8 +360,6 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
         a.send_us = us;
     }
     a.timed = tmo_apply_timed(call->fd, slot, plan, TMO_RECV, false);
-    if (!deferred)
-        tmo_sockopts_connect(call->fd, slot, slot->plan);
     a.start_ns = tmo_clock_ns();
     ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;

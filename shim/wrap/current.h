@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What is in force in this process: the configuration, the plan made from it, the log.
- * Layer: wrap. Written once, by entry.c before main(); read by all.
+ * Layer: wrap. Written by reload.c: before main(), and where a new file is taken up.
  */
 #ifndef TMO_WRAP_CURRENT_H
 #define TMO_WRAP_CURRENT_H

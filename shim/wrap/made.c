@@ -99,8 +99,7 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
         tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_RECV, false);
         tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, false);
     }
-    if (tmo_plan_of(slot)->sockopts != NULL)
-        tmo_sockopts_made(fd, slot, true);
+    tmo_sockopts_made(fd, slot, true);
     tmo_state_rehot(fd, slot);
 }
 
@@ -147,10 +146,8 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
         tmo_made_peer(slot, addr, len);
     tmo_rules_peer(fd, slot, TMO_FROM, listener);
     accepted_waits(fd, slot, listener);
-    const struct tmo_plan *plan = tmo_plan_of(slot);
-    if (plan->options || plan->sockopts != NULL)
-        tmo_sockopts_made(fd, slot, false);
-    if (plan->deadlines)
+    tmo_sockopts_made(fd, slot, false);
+    if (tmo_plan_of(slot)->deadlines)
         tmo_watch_begin(fd, slot);
     tmo_state_rehot(fd, slot);
     if (tmo_current.logs)
@@ -187,27 +184,15 @@ void tmo_made_connected(int fd, struct tmo_slot *slot, int64_t send_us, unsigned
     tmo_state_rehot(fd, slot);
 }
 
-static uint16_t local_port(int fd)
-{
-    struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof(local);
-    if (TMO_RAW3(SYS_getsockname, fd, &local, &len) < 0)
-        return 0;
-    if (local.ss_family == AF_INET)
-        return ntohs(((struct sockaddr_in *)(void *)&local)->sin_port);
-    if (local.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&local)->sin6_port);
-    return 0;
-}
-
 void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
 {
     uint16_t before = slot->plan;
     if (addr->sa_family == AF_UNSPEC) {
         slot->peer_port = 0;
         tmo_rules_begin(slot);
-    } else
+    } else {
         tmo_rules_connect(slot, addr, len, true);
+    }
     if (slot->plan == before)
         return;
     const struct tmo_plan *plan = tmo_plan_of(slot);
@@ -239,10 +224,7 @@ void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot)
     if (tmo_current.rules == NULL)
         return;
     const struct sockaddr *addr = goes_to(call, false, &len);
-    uint16_t before = slot->plan;
     tmo_rules_connect(slot, addr, len, false);
-    if (slot->plan != before)
-        tmo_sockopts_connect(call->fd, slot, before);
 }
 
 void tmo_made_sent(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
@@ -259,7 +241,7 @@ void tmo_made_sent(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n
 void tmo_made_listener(int fd, struct tmo_slot *slot)
 {
     if (tmo_current.rules != NULL) /* what it accepts is known by that */
-        slot->peer_port = local_port(fd);
+        slot->peer_port = tmo_rules_own_port(fd);
     bool ours;
     const struct tmo_plan *plan = tmo_plan_of(slot);
     int64_t us = tmo_plan_timeo_us(plan, plan->accept_us, tmo_slot_app_us(slot, TMO_RECV), &ours);
@@ -315,7 +297,7 @@ void tmo_made_adopt(int fd, bool inherited)
         if (peer.ss_family != AF_UNSPEC)
             tmo_made_peer(slot, (struct sockaddr *)&peer, len);
         /* Who connected is not told; a server's port is mostly the lower one. */
-        slot->dir = slot->family == TMO_FAMILY_UNIX || local_port(fd) < slot->peer_port
+        slot->dir = slot->family == TMO_FAMILY_UNIX || tmo_rules_own_port(fd) < slot->peer_port
                         ? TMO_DIR_IN
                         : TMO_DIR_OUT;
         slot->flags |= TMO_SLOT_CONNECTED;

@@ -39,7 +39,7 @@ void tmo_made_towards(int fd, struct tmo_slot *slot, const struct sockaddr *addr
 
 struct tmo_call;
 
-/* Before CALL, a send that connects to where it goes. */
+/* Before CALL, a send that connects to where it goes: the plan is that of its destination. */
 void tmo_made_sends(const struct tmo_call *call, struct tmo_slot *slot);
 
 /* After CALL gave N: if it sent a datagram to somewhere of its own, what is waited for next is from

@@ -12,6 +12,14 @@
 #include "shim/policy/deadline.h"
 #include "shim/wrap/call.h"
 
+/* Whether the limit of SLOT for WAY is only to be recorded, so that the time of a blocking call is
+ * kept here and not by the kernel. */
+static inline bool tmo_note_keeps(const struct tmo_slot *slot, enum tmo_way way)
+{
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    return plan->reports && plan->wait_ns[way] != 0;
+}
+
 /* As MOVED says (struct tmo_quiet), something has moved on SLOT since its silence was recorded, or
  * not: then it is forgotten. */
 void tmo_note_moved(struct tmo_slot *slot, uint8_t moved);

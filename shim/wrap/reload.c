@@ -77,9 +77,8 @@ static int put_in_force(struct tmo_rules *rules, const struct tmo_config *cfg,
                         struct tmo_arena *arena)
 {
     int r = tmo_rules_make(rules, cfg, arena);
-    if (r == 0) {
+    if (r == 0)
         __atomic_store_n(&tmo_current.rules, rules, __ATOMIC_RELEASE);
-    }
     return r;
 }
 

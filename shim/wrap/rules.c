@@ -157,8 +157,10 @@ static void choose_by(const struct tmo_rules *rules, struct tmo_slot *slot,
     char path[PATH_TEXT], host[TMO_HOST_MAX + 1];
     if (!put_address(addr, len, &target, path) && dir == TMO_TO)
         return;
-    if (own_port >= 0)
+    if (own_port >= 0) { /* that is known, even if the peer is gone */
         target.port = (uint16_t)own_port;
+        target.has_port = own_port > 0;
+    }
     put_host(rules, &target, host);
     choose(rules, slot, &target);
 }
@@ -194,16 +196,15 @@ static socklen_t ask(long which, int fd, struct sockaddr_storage *ret)
     return TMO_RAW3(which, fd, ret, &len) == 0 ? len : 0;
 }
 
-static int port_of(int fd)
+uint16_t tmo_rules_own_port(int fd)
 {
     struct sockaddr_storage local;
-    struct tmo_target target;
+    struct tmo_target target = {.port = 0};
     char path[PATH_TEXT];
     socklen_t len = ask(SYS_getsockname, fd, &local);
-    target.has_addr = false;
-    return len > 0 && put_address((struct sockaddr *)&local, len, &target, path) && target.has_addr
-               ? target.port
-               : 0;
+    if (len > 0)
+        (void)put_address((struct sockaddr *)&local, len, &target, path);
+    return target.port;
 }
 
 void tmo_rules_listen_by(const struct tmo_rules *rules, int fd, struct tmo_slot *slot)
@@ -229,6 +230,7 @@ void tmo_rules_peer_by(const struct tmo_rules *rules, int fd, struct tmo_slot *s
         len = ask(by_own ? SYS_getsockname : SYS_getpeername, fd, &addr);
     int own_port = -1;
     if (dir == TMO_FROM && !by_own)
-        own_port = listener != NULL && listener->peer_port != 0 ? listener->peer_port : port_of(fd);
+        own_port = listener != NULL && listener->peer_port != 0 ? listener->peer_port
+                                                                : tmo_rules_own_port(fd);
     choose_by(rules, slot, (struct sockaddr *)&addr, len, dir, own_port);
 }

@@ -22,6 +22,9 @@ static inline const struct tmo_rules *tmo_rules_now(void)
     return __atomic_load_n(&tmo_current.rules, __ATOMIC_ACQUIRE);
 }
 
+/* Our own port of FD, which the kernel is asked for; 0: none. */
+uint16_t tmo_rules_own_port(int fd);
+
 /* Makes RULES, which has its set, into plans, by CFG. Returns 0 or -errno. ARENA: for what is
  * needed meanwhile. */
 int tmo_rules_make(struct tmo_rules *rules, const struct tmo_config *cfg, struct tmo_arena *arena);

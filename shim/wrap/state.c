@@ -9,6 +9,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/last.h"
+#include "shim/wrap/note.h"
 
 #include <signal.h>
 
@@ -19,13 +20,6 @@
 #define SPECIAL                                                                                    \
     (TMO_SLOT_ENDED | TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND | TMO_SLOT_EXPIRED |                   \
      TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN | TMO_SLOT_CAME_SHORT)
-
-/* Whether the time of blocking calls on SLOT is kept by us and not by the kernel: note.h. */
-static bool is_noted_here(const struct tmo_slot *slot)
-{
-    const struct tmo_plan *plan = tmo_plan_of(slot);
-    return plan->reports && (plan->wait_ns[TMO_RECV] != 0 || plan->wait_ns[TMO_SEND] != 0);
-}
 
 void tmo_state_rehot(int fd, const struct tmo_slot *slot)
 {
@@ -42,7 +36,8 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
         hot = TMO_HOT_SLOW; /* the kernel does not tell when it last took data: tmo_watch_moved() */
     else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_plan_of(slot)->deadlines)
         hot = TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
-    else if ((flags & TMO_SLOT_NONBLOCK) == 0 && is_noted_here(slot))
+    else if ((flags & TMO_SLOT_NONBLOCK) == 0 &&
+             (tmo_note_keeps(slot, TMO_RECV) || tmo_note_keeps(slot, TMO_SEND)))
         hot = TMO_HOT_SLOW;
     else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
         hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;

@@ -474,6 +474,27 @@ print(limit(s))
     [[ $output == $'3 3\nrefused\n5' ]] || fail 'others'
 }
 
+@test "a listen that is refused leaves a connection its rule" {
+    requires python3
+    by=$(printf 'from any: recv=5s; to any port %s: recv=300ms' "$PEER_PORT")
+    under SOCKTMO_RULES="$by" SOCKTMO_LOG="$PWD/log" -- python3 -c '
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+try:
+    s.listen()
+except OSError:
+    print("refused")
+try:
+    s.recv(1)
+except TimeoutError:
+    print("in time")
+' "$PEER_PORT"
+    [[ $output == $'refused\nin time' ]] || fail 'others'
+    assert_records timeout 1
+    [[ $(record timeout .limit_ms) == 300 ]] || fail 'the limit of another rule'
+    [[ $(the_rule) == "to any port $PEER_PORT: recv=300ms" ]] || fail "by $(the_rule)"
+}
+
 @test "a program that starts disabled by the file is watched over when that changes" {
     requires python3
     conf 'disable = on' 'recv = 300ms'
