@@ -55,6 +55,7 @@ enum tmo_action {
     TMO_ACTION_ABORT,
     TMO_ACTION_REPORT
 };
+enum tmo_engine { TMO_ENGINE_KERNEL, TMO_ENGINE_WATCHDOG, TMO_ENGINE_BOTH };
 enum tmo_await { TMO_AWAIT_DATA, TMO_AWAIT_ANSWER };
 enum tmo_log_format { TMO_FORMAT_JSON, TMO_FORMAT_TEXT };
 enum { TMO_PROTO_TCP = 1, TMO_PROTO_UDP = 2, TMO_PROTO_UNIX = 4, TMO_PROTO_ALL = 8 };

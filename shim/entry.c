@@ -10,6 +10,7 @@
 #include "shim/wrap/last.h"
 #include "shim/wrap/made.h"
 #include "shim/wrap/reload.h"
+#include "shim/wrap/watchdog.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -78,6 +79,8 @@ static void __attribute__((constructor(101))) start(void)
             tmo_emit(&event);
         }
         adopt_open();
+        if (tmo_current.wide.watchdog && tmo_self_is_go()) /* libc is never told of its sockets */
+            tmo_watchdog_start();
     }
     errno = e;
 }

@@ -70,11 +70,19 @@ void tmo_plan_make(const int64_t *value, struct tmo_plan *ret)
         .error = (int)value[TMO_SET_ERRNO],
         .protos = tmo_plan_protos(value[TMO_SET_PROTO]),
         .reports = value[TMO_SET_ACTION] == TMO_ACTION_REPORT,
+        .watchdog = any != 0 && value[TMO_SET_ENGINE] != TMO_ENGINE_KERNEL,
         .keepalive = tmo_keepalive_unpack(value[TMO_SET_KEEPALIVE]),
         .user_timeout_ms = user_ms < INT_MAX ? (unsigned)user_ms : INT_MAX,
     };
-    if (ret->reports) /* a connect's is, for its own time: that one can be gone on with */
-        ret->accept_us = ret->wait_us[TMO_RECV] = ret->wait_us[TMO_SEND] = ret->linger_ns = 0;
+    bool alone = value[TMO_SET_ENGINE] == TMO_ENGINE_WATCHDOG;
+    ret->keeps = ret->reports || alone;
+    if (ret->keeps)
+        ret->accept_us = ret->wait_us[TMO_RECV] = ret->wait_us[TMO_SEND] = 0;
+    if (ret->reports)
+        ret->linger_ns = 0;
+    if (alone) /* else it has one for its own time: also under report, where it can be gone on with
+                */
+        ret->connect_us = 0;
 }
 
 int tmo_plan_take_sockopts(struct tmo_plan *plan, const char *text, struct tmo_arena *arena)
@@ -103,6 +111,8 @@ void tmo_wide_add(struct tmo_wide *wide, const struct tmo_plan *plan)
         __atomic_store_n(&wide->pause_ms, plan->pause_ms, __ATOMIC_RELAXED);
     if (plan->options || plan->sockopts != NULL)
         __atomic_store_n(&wide->options, true, __ATOMIC_RELAXED);
+    if (plan->watchdog)
+        __atomic_store_n(&wide->watchdog, true, __ATOMIC_RELAXED);
     if (plan->watches)
         __atomic_store_n(&wide->watches, true, __ATOMIC_RELAXED);
 }

@@ -29,7 +29,9 @@ struct tmo_plan {
     const struct tmo_sockopt *sockopts; /* SOCKTMO_SOCKOPT; it stays for ever, as the plan does */
     enum tmo_mode mode;
     enum tmo_action action;
-    bool reports;    /* the action is report: no timeout of ours is on the socket */
+    bool reports;    /* the action is report */
+    bool keeps;      /* no timeout of ours is on the socket: the time of a call is kept around it */
+    bool watchdog;   /* a thread looks at connections that no call of ours comes by for */
     int error;       /* errno that the program is told; 0 = what the kernel gave */
     unsigned protos; /* one bit per enum tmo_proto */
     struct tmo_keepalive keepalive;
@@ -52,6 +54,7 @@ int tmo_plan_take_sockopts(struct tmo_plan *plan, const char *text, struct tmo_a
 struct tmo_wide {
     bool watches;        /* that of any plan */
     bool options;        /* a plan has socket options beside the timeouts */
+    bool watchdog;       /* that of any plan */
     int64_t shortest_ns; /* 0 = there is none */
     uint32_t slice_ms;   /* how long a wait may last before we look */
     int64_t slice_ns;    /* the same */

@@ -3,11 +3,13 @@
  *
  * A descriptor's number is no proof of what it is: programs close all they can name and open
  * others. So before each write the kernel is asked what the number is now (one statx(2) by number),
- * and nothing is ever written into anything else.
+ * and nothing is ever written into anything else. In a thread with a table of its own (borrow.h)
+ * the number is the program's yet, and what is opened is not kept.
  */
 #include "shim/report/sink.h"
 #include "shim/report/logfile.h"
 #include "shim/report/put.h"
+#include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 
@@ -153,7 +155,10 @@ static __attribute__((noinline)) int write_anew(struct tmo_sink *sink, const cha
     if (!is_same(sink, &fresh))
         __atomic_store_n(&sink->torn, 0, __ATOMIC_RELAXED);
     int r = put(sink, fd, &fresh, line, len);
-    keep(sink, fd, &fresh);
+    if (tmo_borrow_pidfd_1 == 0)
+        keep(sink, fd, &fresh);
+    else
+        (void)tmo_raw_close(fd);
     return r;
 }
 
@@ -162,15 +167,18 @@ static __attribute__((noinline)) int write_anew(struct tmo_sink *sink, const cha
 static __attribute__((noinline)) int write_file(struct tmo_sink *sink, const char *line, size_t len)
 {
     struct tmo_statx is;
-    int kept = __atomic_load_n(&sink->fd, __ATOMIC_ACQUIRE);
-    if (!is_ours(sink, kept, &is))
-        return write_anew(sink, line, len);
-    if (!has_moved(sink, &is))
-        return put(sink, kept, &is, line, len);
-    uint64_t ino = is.nlink > 0 ? is.ino : 0;
-    int r = write_anew(sink, line, len);
-    if (r < 0 && is_ours(sink, kept, &is) && is.ino == ino)
-        return put(sink, kept, &is, line, len); /* better into what was renamed than nowhere */
+    int kept = tmo_borrow(__atomic_load_n(&sink->fd, __ATOMIC_ACQUIRE)), r;
+    if (!is_ours(sink, kept, &is)) {
+        r = write_anew(sink, line, len);
+    } else if (!has_moved(sink, &is)) {
+        r = put(sink, kept, &is, line, len);
+    } else {
+        uint64_t ino = is.nlink > 0 ? is.ino : 0;
+        r = write_anew(sink, line, len);
+        if (r < 0 && is_ours(sink, kept, &is) && is.ino == ino)
+            r = put(sink, kept, &is, line, len); /* better into what was renamed than nowhere */
+    }
+    tmo_borrow_end(kept);
     return r;
 }
 
@@ -220,7 +228,10 @@ static __attribute__((noinline)) int write_syslog(const struct tmo_sink *sink, c
 static __attribute__((noinline)) int write_fd(struct tmo_sink *sink, const char *line, size_t len)
 {
     struct tmo_statx is;
-    return is_ours(sink, sink->fd, &is) ? put(sink, sink->fd, &is, line, len) : -EBADF;
+    int fd = tmo_borrow(sink->fd);
+    int r = is_ours(sink, fd, &is) ? put(sink, fd, &is, line, len) : -EBADF;
+    tmo_borrow_end(fd);
+    return r;
 }
 
 static int write_any(struct tmo_sink *sink, const char *line, size_t len)

@@ -5,6 +5,7 @@
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 
+#include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -25,6 +26,38 @@ static void name_program(void)
     size_t len = strnlen(name, TMO_PROGRAM_MAX);
     memcpy(tmo_self.program, name, len);
     tmo_self.program[len] = '\0';
+}
+
+/* Whether one of the notes in LEN bytes at AT is by "Go" (elf(5), notes: name and contents are each
+ * filled up to 4 bytes). */
+static bool has_note_of_go(const char *at, size_t len)
+{
+    ElfW(Nhdr) note;
+    for (size_t step; len >= sizeof(note); at += step, len -= step) {
+        memcpy(&note, at, sizeof(note));
+        step = sizeof(note) + ((note.n_namesz + 3) & ~3u) + ((note.n_descsz + 3) & ~3u);
+        if (step > len)
+            return false;
+        if (note.n_namesz >= 3 && memcmp(at + sizeof(note), "Go", 3) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool tmo_self_is_go(void)
+{
+    const ElfW(Phdr) *first = (const ElfW(Phdr) *)(uintptr_t)getauxval(AT_PHDR), *p;
+    size_t count = getauxval(AT_PHNUM);
+    uintptr_t base = 0;
+    for (p = first; first != NULL && p < first + count; p++) {
+        if (p->p_type == PT_PHDR)
+            base = (uintptr_t)first - p->p_vaddr;
+    }
+    for (p = first; first != NULL && p < first + count; p++) {
+        if (p->p_type == PT_NOTE && has_note_of_go((const char *)(base + p->p_vaddr), p->p_memsz))
+            return true;
+    }
+    return false;
 }
 
 void tmo_self_start(void)

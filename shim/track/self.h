@@ -22,6 +22,10 @@ struct tmo_self {
 };
 extern struct tmo_self tmo_self __attribute__((visibility("hidden")));
 
+/* Whether the program is one of Go's, which makes its system calls itself: it says so in a note
+ * (cmd/link, ELF_NOTE_GOBUILDID). */
+bool tmo_self_is_go(void);
+
 /* Fills tmo_self at start, in the main thread. */
 void tmo_self_start(void);
 

@@ -52,6 +52,7 @@ enum {
     TMO_SLOT_LOWAT = 1 << 22,       /* its SO_RCVLOWAT is above 1 */
     TMO_SLOT_NOTED = 31 << 23,      /* limits whose passing is on record: tmo_limit_noted() */
     TMO_SLOT_OWN_OPTIONS = 1 << 28, /* the program set socket options: own.h says which */
+    TMO_SLOT_FOUND = 1 << 29,       /* libc was not told of it, or not how it went on */
 };
 
 struct tmo_slot {

@@ -10,6 +10,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/before.h"
 #include "shim/wrap/note.h"
 #include "shim/wrap/rules.h"
 
@@ -87,8 +88,8 @@ static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
  * is empty again the limit is missed once. Returns 0 or -errno. */
 static int wait_before(int fd, struct tmo_slot *slot, const char *call)
 {
-    if (tmo_plan_of(slot)->reports)
-        return tmo_note_wait(fd, slot, TMO_RECV, call, tmo_raw_wait);
+    if (tmo_plan_of(slot)->keeps)
+        return tmo_before_wait(fd, slot, TMO_RECV, call, tmo_raw_wait);
     int64_t limit_ns = tmo_plan_of(slot)->accept_ns;
     if (slot->proto != TMO_MPTCP || (tmo_slot_flags(slot) & TMO_SLOT_TIMED_RECV) == 0 ||
         tmo_raw_is_nonblocking(fd) != 0)
@@ -171,7 +172,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
         return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
     sample_queue(fd, slot);
     int r = 0;
-    if (TMO_UNLIKELY(tmo_plan_of(slot)->reports || slot->proto == TMO_MPTCP))
+    if (TMO_UNLIKELY(tmo_plan_of(slot)->keeps || slot->proto == TMO_MPTCP))
         r = wait_before(fd, slot, kind->name);
     if (r < 0) {
         errno = -r;

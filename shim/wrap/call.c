@@ -12,8 +12,10 @@
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/made.h"
+#include "shim/wrap/before.h"
 #include "shim/wrap/note.h"
 #include "shim/wrap/watch.h"
+#include "shim/wrap/watchdog.h"
 
 #include <poll.h>
 
@@ -113,7 +115,8 @@ static bool was_of_other_plan(const struct tmo_call *call, const struct tmo_slot
 static ssize_t judge(const struct tmo_call *call, struct tmo_slot *slot, ssize_t n)
 {
     struct tmo_rest w = tmo_rest_of(call, slot);
-    if (n <= 0 && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0 && call->wanted + call->len > 0)
+    bool woken = n == 0 ? tmo_call_asks(call) : n == -EAGAIN || (n < 0 && tmo_is_of_end((int)-n));
+    if (woken && tmo_state_has_ended(slot))
         return -tmo_state_error(slot); /* by another thread, while this one waited */
     bool stream = tmo_proto_is_stream(slot->proto);
     bool is_short = stream && call->counts && tmo_is_short(n, call->wanted);
@@ -161,12 +164,12 @@ static struct tmo_call call_with(const struct tmo_args *a, const struct tmo_kind
     return call;
 }
 
-bool tmo_may_be_ours(int flags)
+bool tmo_may_be_ours(int fd, int flags)
 {
-    if ((flags & MSG_DONTWAIT) != 0)
-        return false;
     int e = errno;
-    return e == EAGAIN || e == EINTR;
+    if (TMO_UNLIKELY(tmo_hot(fd) != TMO_HOT_CHECK) && tmo_is_of_end(e))
+        return true; /* by another thread, while this one waited */
+    return (flags & MSG_DONTWAIT) == 0 && (e == EAGAIN || e == EINTR);
 }
 
 ssize_t tmo_args_after(const struct tmo_args *args, ssize_t n, const struct tmo_kind *kind)
@@ -192,7 +195,7 @@ static bool is_owned(const struct tmo_call *call, const struct tmo_slot *slot)
 {
     unsigned free_of = TMO_SLOT_NONBLOCK | (call->kind->way == TMO_RECV ? TMO_SLOT_LOWAT : 0);
     return (tmo_rest_has_deadlines(slot) ||
-            (tmo_note_keeps(slot, call->kind->way) && tmo_proto_is_tcp(slot->proto))) &&
+            (tmo_keeps(slot, call->kind->way) && tmo_proto_is_tcp(slot->proto))) &&
            call->len <= TMO_MOST_BYTES &&
            (tmo_slot_flags(slot) & (TMO_SLOT_CONNECTED | free_of)) == TMO_SLOT_CONNECTED &&
            (call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB | MSG_ZEROCOPY)) == 0 &&
@@ -252,11 +255,12 @@ static ssize_t make_owned(struct tmo_call *call, struct tmo_slot *slot)
     }
     int64_t now_ns = tmo_clock_ns();
     if ((tmo_slot_flags(slot) & tmo_apply_flag(way)) == 0) {
-        if (tmo_slot_app_us(slot, way) == TMO_SLOT_NEVER_WAITS)
+        bool alone;
+        int64_t app_us = tmo_before_app_us(call->fd, slot, way, &alone);
+        if (app_us == TMO_SLOT_NEVER_WAITS)
             return n;
-        int64_t app_us = tmo_apply_read_timeo(call->fd, way);
         w.app_ns = app_us > 0 ? now_ns + app_us * 1000 : 0;
-        w.limit_ns = app_us > 0 && !tmo_plan_of(slot)->reports ? 0 : w.limit_ns;
+        w.limit_ns = alone ? 0 : w.limit_ns;
     }
     w.done = n > 0 ? (size_t)n : 0;
     tmo_rest_since(&w, now_ns, silent_ns);
@@ -272,6 +276,7 @@ ssize_t tmo_call_slow(struct tmo_call *call)
 
     if ((tmo_slot_flags(slot) & TMO_SLOT_INHERITED) != 0) {
         tmo_slot_lower(slot, TMO_SLOT_INHERITED);
+        tmo_watchdog_need();
         tmo_state_rehot(call->fd, slot);
     }
     int error = tmo_state_answer(call->fd, slot, call->kind->way);
@@ -297,7 +302,7 @@ ssize_t tmo_call_slow(struct tmo_call *call)
     call->plan = slot->plan;
     bool owned = !ended && (is_owned(call, slot) || is_careful(call, slot));
     int before =
-        !owned && !ended && tmo_note_keeps(slot, call->kind->way) ? tmo_note_before(call, slot) : 0;
+        !owned && !ended && tmo_keeps(slot, call->kind->way) ? tmo_before_call(call, slot) : 0;
     ssize_t n = before != 0 ? before
                 : owned     ? make_owned(call, slot)
                 : ended     ? tmo_rest_drain(call, slot)

@@ -103,21 +103,34 @@ static inline struct tmo_call tmo_call_of(const struct tmo_kind *kind, int fd, i
 ssize_t tmo_args_slow(int fd, const void *buf, size_t len, int flags, const struct tmo_kind *kind);
 ssize_t tmo_args_after(const struct tmo_args *args, ssize_t n, const struct tmo_kind *kind);
 
-/* Whether a call with the MSG_ flags FLAGS that gave -1 may have been ended by a limit of ours, or
- * its wait interrupted: by its errno. */
-bool tmo_may_be_ours(int flags);
+/* Whether a call on FD with the MSG_ flags FLAGS that gave -1 may have been ended by a limit of
+ * ours, or its wait interrupted: by its errno. */
+bool tmo_may_be_ours(int fd, int flags);
 
 /* Ends a wrapper whose call gave N, no success, with what the program gets. In few instructions
  * where nothing follows, which is how nearly every failed call goes. */
 #define TMO_RETURN_AFTER(args, n, kind)                                                            \
     do {                                                                                           \
         if (n < 0) {                                                                               \
-            if (!tmo_may_be_ours((args).flags))                                                    \
+            if (!tmo_may_be_ours((args).fd, (args).flags))                                         \
                 return -1;                                                                         \
             n = -1;                                                                                \
         }                                                                                          \
         return tmo_args_after(&(args), n, kind);                                                   \
     } while (0)
+
+/* Whether ERROR is what a call gets that waits on a connection while that is ended (end.h), or that
+ * is made a moment later. */
+static inline bool tmo_is_of_end(int error)
+{
+    return error == EPIPE || error == ECONNRESET || error == ECONNABORTED || error == ENOTCONN;
+}
+
+/* Whether CALL asks for anything: one that does not gets 0 anywhere. */
+static inline bool tmo_call_asks(const struct tmo_call *call)
+{
+    return call->len > 0 || call->iov_count > 0 || call->msg != NULL || call->msgs != NULL;
+}
 
 /* Whether nothing follows a receive on FD that gave 0: the peer has ended the stream, or nothing
  * was asked for. Another thread of ours that ended the connection meanwhile makes it special. */
@@ -176,6 +189,7 @@ struct tmo_expiry {
     unsigned cut;        /* TMO_SLOT_CUT_ flag to raise, if the call stopped half-way */
     bool end;            /* no call on it waits that could fail: the connection is ended */
     uint16_t generation; /* if `end`: of the slot when that was decided */
+    uint32_t cookie;     /* tmo_state_cookie() of what was looked at then; 0: it was not asked */
 };
 int tmo_state_expire(const struct tmo_expiry *expiry);
 
@@ -190,8 +204,15 @@ void tmo_state_end_program(enum tmo_action action);
  * longer. Slows down who asks for ever. */
 int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way);
 
+/* The low half of FD's SO_COOKIE (Linux 4.12), never 0; or 0 if it is no socket. */
+uint32_t tmo_state_cookie(int fd);
+
 /* From now on SLOT, of FD, is a connection that we ended. FLAGS are raised with that. */
 void tmo_state_ended(int fd, struct tmo_slot *slot, unsigned flags);
+
+/* Whether we have ended the connection of SLOT. If another thread is about to, its word is waited
+ * for: who slept in the kernel is awake before that is said. */
+bool tmo_state_has_ended(const struct tmo_slot *slot);
 
 /* What a program is told on a connection that we ended. */
 int tmo_state_error(const struct tmo_slot *slot);

@@ -7,6 +7,7 @@
 #include "shim/policy/apply.h"
 #include "shim/policy/end.h"
 #include "shim/policy/judge.h"
+#include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
@@ -83,7 +84,7 @@ static void start_afresh(const struct attempt *a)
     tmo_slot_lower(slot, TMO_SLOT_ENDED | TMO_SLOT_DRAIN | TMO_SLOT_STUBBORN | TMO_SLOT_CUT_RECV |
                              TMO_SLOT_CUT_SEND | TMO_SLOT_RECORDED | TMO_SLOT_EXPIRED |
                              TMO_SLOT_INHERITED | TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING |
-                             TMO_SLOT_ENDING | TMO_SLOT_NOTED);
+                             TMO_SLOT_ENDING | TMO_SLOT_NOTED | TMO_SLOT_FOUND);
     slot->pending = 0;
     slot->connect_us = 0;
     slot->timeouts = 0;
@@ -104,10 +105,12 @@ int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const 
         .call = call,
         .kernel_error = slot->family == TMO_FAMILY_UNIX ? EAGAIN : EINPROGRESS,
     });
-    tmo_emit_close(fd, slot, "timeout");
-    tmo_end_attempt(fd, slot, polled);
+    int by = tmo_borrow(fd);
+    tmo_emit_close_by(by, fd, slot, "timeout");
+    tmo_end_attempt(by, slot, polled);
     /* From now on it is told so, until it connects again. */
-    tmo_state_ended(fd, slot, 0);
+    tmo_state_ended(by, slot, 0);
+    tmo_borrow_end(by);
     if (polled) /* the connect that asks how it went is told so, once, as by the kernel */
         slot->pending = (uint8_t)error;
     tmo_slot_lower(slot, TMO_SLOT_EXPIRED | TMO_SLOT_DRAIN | TMO_SLOT_CONNECTING);
@@ -194,7 +197,7 @@ static int finish(const struct attempt *a, int error)
     if (error == 0 || error == EINPROGRESS || error == EALREADY || error == EINTR)
         tmo_made_connected(a->fd, slot, a->send_us, a->timed);
     else {
-        tmo_slot_lower(slot, TMO_SLOT_CONNECTED); /* what was under way has failed */
+        tmo_slot_lower(slot, TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING); /* that has failed */
         if (a->send_us != 0)
             tmo_apply_wait(a->fd, slot, tmo_plan_of(slot), TMO_SEND, true);
     }
@@ -272,6 +275,24 @@ static int connect_made(const struct attempt *a, int error, bool under_way)
     return finish(a, error);
 }
 
+/* What another thread is to know of an attempt that is about to be made: that there is one, and
+ * that it may look when its time is over, where the socket has no timeout for it. */
+static void tell_watchdog(const struct attempt *a)
+{
+    struct tmo_slot *slot = a->slot;
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    tmo_slot_raise(slot, TMO_SLOT_CONNECTED);
+    if (plan->connect_ns != 0 && a->limit_ns == 0 &&
+        (tmo_slot_flags(slot) & TMO_SLOT_NONBLOCK) == 0)
+        tmo_watch_connecting(a->fd, slot);
+}
+
+/* What a program is told whose attempt the watchdog has ended. */
+static int ended_error(const struct tmo_slot *slot)
+{
+    return tmo_plan_of(slot)->error != 0 ? tmo_plan_of(slot)->error : EINPROGRESS;
+}
+
 static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len)
 {
     struct attempt a = {.fd = fd, .slot = slot, .addr = addr, .len = len};
@@ -305,7 +326,15 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
     a.start_ns = tmo_current.logs ? tmo_clock_ns() : tmo_clock_coarse_ns();
     if (!under_way) /* before the wait, which may be cancelled */
         start_afresh(&a);
+    if (tmo_plan_of(slot)->watchdog && !under_way)
+        tell_watchdog(&a);
     int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
+    if (error != 0 && tmo_plan_of(slot)->watchdog && tmo_state_has_ended(slot)) {
+        error = ended_error(slot);
+        record_connect(&a, error, tmo_clock_ns() - a.start_ns);
+        errno = error;
+        return -1;
+    }
     if (error != 0) /* else with the other way's */
         tmo_slot_change(slot, TMO_SLOT_TIMED_RECV, a.timed);
     if ((error == EINPROGRESS || error == EAGAIN) && a.limit_ns != 0 &&
@@ -317,6 +346,8 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         error = connect_made(&a, error, under_way);
     } else {
         slot->dir = dir & 3;
+        if (!under_way)
+            tmo_slot_lower(slot, TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING);
         if (a.send_us != 0)
             tmo_apply_wait(fd, slot, tmo_plan_of(slot), TMO_SEND, true);
     }
@@ -361,13 +392,22 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
     }
     a.timed = tmo_apply_timed(call->fd, slot, plan, TMO_RECV, false);
     a.start_ns = tmo_clock_ns();
+    if (plan->watchdog && blocking) {
+        if (!deferred)
+            start_afresh(&a);
+        tmo_slot_set_born_us(slot, (uint64_t)a.start_ns / 1000);
+        tell_watchdog(&a);
+    }
     ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;
 
+    if (n < 0 && plan->watchdog && tmo_state_has_ended(slot))
+        return -ended_error(slot);
     if (!deferred && was_read(n < 0 ? (int)-n : 0)) {
         a.addr = call->msg != NULL ? call->msg->msg_name : call->addr;
         a.len = call->msg != NULL ? call->msg->msg_namelen : call->to_len;
-        start_afresh(&a);
+        if (!plan->watchdog)
+            start_afresh(&a);
         if (a.addr != NULL)
             tmo_made_peer(slot, a.addr, a.len);
     }
@@ -384,6 +424,8 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
             tmo_made_connected(call->fd, slot, a.send_us, a.timed);
         else if (a.limit_ns != 0)
             tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
+        if (n < 0 && n != -EINPROGRESS && plan->watchdog && !deferred)
+            tmo_slot_lower(slot, TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING);
         tmo_state_rehot(call->fd, slot);
         if (!deferred)
             record_connect(&a, n < 0 ? (int)-n : 0, took_ns);

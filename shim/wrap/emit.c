@@ -2,6 +2,7 @@
  * From what we know of a socket to a line in the log. See current.h. Layer: wrap.
  */
 #include "shim/report/record.h"
+#include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/hosts.h"
@@ -183,7 +184,11 @@ void tmo_emit_connection(struct tmo_event *event, int fd, const struct tmo_slot 
 
 void tmo_emit_close(int fd, struct tmo_slot *slot, const char *reason)
 {
-    tmo_emit_close_by(fd, fd, slot, reason);
+    if (!tmo_wants(TMO_EVENT_CLOSE))
+        return;
+    int by = tmo_borrow(fd);
+    tmo_emit_close_by(by, fd, slot, reason);
+    tmo_borrow_end(by);
 }
 
 void tmo_emit_close_by(int fd, int number, struct tmo_slot *slot, const char *reason)

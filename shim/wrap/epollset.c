@@ -2,6 +2,7 @@
  * Sets of epoll(7). See epollset.h. Layer: wrap.
  */
 #include "shim/wrap/epollset.h"
+#include "shim/sys/procfs.h"
 #include "shim/sys/raw.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/made.h"
@@ -171,77 +172,24 @@ void tmo_set_followed(int set, int op, int fd, uint32_t events)
 
 /* --- /proc ----------------------------------------------------------------------------------- */
 
-/* Writes "/proc/self/fdinfo/N" into BUF (32 bytes). */
-static void fdinfo_path(int fd, char *buf)
-{
-    static const char folder[] = "/proc/self/fdinfo/";
-    char digits[12];
-    size_t count = 0, at = 0;
-    for (; folder[at] != '\0'; at++)
-        buf[at] = folder[at];
-    do {
-        digits[count++] = (char)('0' + fd % 10);
-        fd /= 10;
-    } while (fd > 0);
-    while (count > 0)
-        buf[at++] = digits[--count];
-    buf[at] = '\0';
-}
-
-/* Reads the file of an epoll set word by word: "tfd: 5 events: 19 data: ..." (fs/eventpoll.c,
- * ep_show_fdinfo). */
-struct reader {
-    int want; /* the descriptor that is looked for */
-    int word; /* of the line */
-    uint32_t number;
-    bool found, armed;
+/* The descriptor that is looked for, and whether it is armed. */
+struct sought {
+    int fd;
+    bool armed;
 };
 
-static void end_word(struct reader *r)
+static void compare(int fd, uint32_t events, void *ctx)
 {
-    if (r->word == 1 && r->number == (uint32_t)r->want)
-        r->found = true;
-    if (r->word == 3 && r->found) {
-        r->armed = (r->number & WANTS_IN) != 0;
-        r->found = false;
-    }
-    r->word++;
-    r->number = 0;
-}
-
-static void take(struct reader *r, char c)
-{
-    if (c == '\n') {
-        r->word = 0;
-        r->number = 0;
-        r->found = false;
-    } else if (c >= '0' && c <= '9') {
-        r->number = r->number * (r->word == 1 ? 10 : 16) + (uint32_t)(c - '0');
-    } else if (c >= 'a' && c <= 'f' && r->word == 3) {
-        r->number = r->number * 16 + (uint32_t)(c - 'a' + 10);
-    }
+    struct sought *sought = ctx;
+    if (fd == sought->fd)
+        sought->armed = (events & WANTS_IN) != 0;
 }
 
 bool tmo_set_is_armed(int fd, uint32_t number_1)
 {
-    char path[32], text[256] = "";
-    struct reader r = {.want = fd};
+    struct sought sought = {.fd = fd};
     int set = number_of(tmo_track_slot_at(number_1 - 1));
-    if (set < 0)
-        return false;
-    fdinfo_path(set, path);
-    int file = (int)TMO_RAW3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    char last = ' ';
-    for (long got; (got = TMO_RAW3(SYS_read, file, text, sizeof(text))) > 0;) {
-        for (long i = 0; i < got; i++) {
-            if (text[i] == ' ' && last != ' ')
-                end_word(&r);
-            take(&r, text[i]);
-            last = text[i];
-        }
-    }
-    (void)tmo_raw_close(file);
-    return r.armed;
+    if (set >= 0)
+        (void)tmo_proc_epoll(set, compare, &sought);
+    return sought.armed;
 }

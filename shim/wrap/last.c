@@ -7,6 +7,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
 #include "shim/wrap/fork.h"
+#include "shim/wrap/watchdog.h"
 
 void tmo_last_records(const char *reason, bool exec)
 {
@@ -53,6 +54,7 @@ void tmo_fork_child(void)
     tmo_self_is_child();
     tmo_emit_forked();
     tmo_reload_forked();
+    tmo_watchdog_forked();
     for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
         struct tmo_slot *slot = tmo_track_slot(fd);
         if (slot == NULL)

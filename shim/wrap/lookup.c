@@ -12,9 +12,9 @@
 #include "shim/wrap/call.h"
 #include "shim/wrap/complain.h"
 #include "shim/wrap/last.h"
+#include "shim/wrap/thread.h"
 
 #include <linux/futex.h>
-#include <pthread.h>
 #include <resolv.h>
 #include <string.h>
 
@@ -25,40 +25,26 @@ enum { LOOKUP_RUNS, LOOKUP_DONE, LOOKUP_ABANDONED };
 
 /* --- what libc gives ------------------------------------------------------------------------- */
 
-/* Looked up at the first look-up: before glibc 2.34 the threads are in a library of their own,
- * which a program may be without. */
+/* Found at the first look-up. */
 static struct {
     bool found;
-    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    int (*attr_init)(pthread_attr_t *);
-    int (*attr_detached)(pthread_attr_t *, int);
-    int (*attr_stack)(pthread_attr_t *, size_t);
     void (*free_list)(struct addrinfo *);
     struct __res_state *(*resolver)(void);
     int (*resolver_start)(struct __res_state *);
 } libc;
 
-#ifdef TMO_START_FILES /* a sanitizer must see the thread begin */
-#define FIND(member, name) (*(void **)&libc.member = (void *)(uintptr_t)name)
-#else
 #define FIND(member, name) (*(void **)&libc.member = tmo_real_late(#name))
-#endif
 
 static bool find_libc(void)
 {
     if (__atomic_load_n(&libc.found, __ATOMIC_ACQUIRE))
         return true;
-    FIND(create, pthread_create);
-    FIND(attr_init, pthread_attr_init);
-    FIND(attr_detached, pthread_attr_setdetachstate);
-    FIND(attr_stack, pthread_attr_setstacksize);
     FIND(free_list, freeaddrinfo);
 #ifdef __GLIBC__
     FIND(resolver, __res_state);
     FIND(resolver_start, __res_ninit);
 #endif
-    if (libc.create == NULL || libc.attr_init == NULL || libc.attr_detached == NULL ||
-        libc.attr_stack == NULL || libc.free_list == NULL)
+    if (libc.free_list == NULL)
         return false;
     __atomic_store_n(&libc.found, true, __ATOMIC_RELEASE);
     return true;
@@ -96,10 +82,8 @@ static void take_resolver(const struct tmo_lookup *l)
 struct tmo_lookup *tmo_lookup_new(size_t room)
 {
     static bool complained;
-    stack_t now = {.ss_flags = 0};
     if (tmo_current.cfg.value[TMO_SET_DNS] == 0 ||
-        __atomic_load_n(&tmo_current.off, __ATOMIC_ACQUIRE) || tmo_self_borrowed() ||
-        (TMO_RAW2(SYS_sigaltstack, 0, &now) == 0 && (now.ss_flags & SS_ONSTACK) != 0))
+        __atomic_load_n(&tmo_current.off, __ATOMIC_ACQUIRE) || !tmo_thread_may_start())
         return NULL;
     size_t size = sizeof(struct tmo_lookup) + room;
     struct tmo_lookup *l = size > room ? tmo_raw_map(size) : NULL;
@@ -142,42 +126,12 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* All signals but those of a thread's own faults, which the program may make something of (a
- * sandbox of SIGSYS), and those that the C library sends to each thread (nptl(7)). */
-static uint64_t mask_of_thread(void)
-{
-    static const int open[] = {
-        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, 32, 33,
-#ifndef __GLIBC__
-        34, /* musl, src/internal/pthread_impl.h, SIGSYNCCALL */
-#endif
-    };
-    uint64_t mask = UINT64_MAX;
-    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
-        mask &= ~(UINT64_C(1) << (open[i] - 1));
-    return mask;
-}
-
 static int start(struct tmo_lookup *l)
 {
-    pthread_attr_t attr;
-    pthread_t thread;
-    uint64_t mask = mask_of_thread(), before;
     if (!find_libc())
         return ENOSYS;
     keep_resolver(l);
-    (void)libc.attr_init(&attr);
-    (void)libc.attr_detached(&attr, PTHREAD_CREATE_DETACHED);
-    (void)libc.attr_stack(&attr, STACK_BYTES);
-    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &before, 8);
-    int r = libc.create(&thread, &attr, run, l);
-    if (r == EINVAL) { /* too small for the program's thread-local data: as large as any then */
-        (void)libc.attr_init(&attr);
-        (void)libc.attr_detached(&attr, PTHREAD_CREATE_DETACHED);
-        r = libc.create(&thread, &attr, run, l);
-    }
-    (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
-    return r;
+    return tmo_thread_start(run, l, STACK_BYTES);
 }
 
 /* --- the wait -------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
  */
 #include "shim/wrap/made.h"
 #include "shim/policy/apply.h"
+#include "shim/policy/deadline.h"
+#include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/own.h"
@@ -12,6 +14,7 @@
 #include "shim/wrap/rules.h"
 #include "shim/wrap/sockopts.h"
 #include "shim/wrap/watch.h"
+#include "shim/wrap/watchdog.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
@@ -30,6 +33,7 @@ static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family fami
     tmo_rules_begin(slot);
     if (!TMO_TSAN_BYTE(tmo_watch_on) && tmo_current.wide.watches)
         __atomic_store_n(&tmo_watch_on, true, __ATOMIC_RELAXED);
+    tmo_watchdog_need();
     return slot;
 }
 
@@ -273,49 +277,96 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
     }
 }
 
-void tmo_made_adopt(int fd, bool inherited)
+/* The same, FD being BY for the calling thread. */
+static struct tmo_slot *adopt(int fd, int by, bool inherited)
 {
     struct tmo_slot found = {.refs = 0};
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
 
-    tmo_made_unseen_end(fd);
-    if (tmo_current.off || tmo_apply_identify(fd, &found) < 0 || !tmo_rules_cover(found.proto))
-        return;
+    if (tmo_current.off || tmo_apply_identify(by, &found) < 0 || !tmo_rules_cover(found.proto))
+        return NULL;
     struct tmo_slot *slot = fresh(fd, found.proto, found.family,
                                   TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0u));
     if (slot == NULL)
-        return;
+        return NULL;
     set_born_now(slot);
-    if (tmo_raw_is_nonblocking(fd) > 0)
+    if (tmo_raw_is_nonblocking(by) > 0)
         slot->flags |= TMO_SLOT_NONBLOCK;
     bool stream = tmo_proto_is_connected(slot->proto);
-    if (get_int(fd, SO_ACCEPTCONN) != 0) {
-        read_app_timeo(fd, slot);
-        tmo_made_listener(fd, slot);
-    } else if (TMO_RAW3(SYS_getpeername, fd, &peer, &len) == 0 || !stream) {
+    if (get_int(by, SO_ACCEPTCONN) != 0) {
+        read_app_timeo(by, slot);
+        tmo_made_listener(by, slot);
+    } else if (TMO_RAW3(SYS_getpeername, by, &peer, &len) == 0 || !stream) {
         if (peer.ss_family != AF_UNSPEC)
             tmo_made_peer(slot, (struct sockaddr *)&peer, len);
         /* Who connected is not told; a server's port is mostly the lower one. */
-        slot->dir = slot->family == TMO_FAMILY_UNIX || tmo_rules_own_port(fd) < slot->peer_port
+        slot->dir = slot->family == TMO_FAMILY_UNIX || tmo_rules_own_port(by) < slot->peer_port
                         ? TMO_DIR_IN
                         : TMO_DIR_OUT;
         slot->flags |= TMO_SLOT_CONNECTED;
         if (peer.ss_family != AF_UNSPEC)
-            tmo_rules_peer(fd, slot, slot->dir == TMO_DIR_IN ? TMO_FROM : TMO_TO, NULL);
+            tmo_rules_peer(by, slot, slot->dir == TMO_DIR_IN ? TMO_FROM : TMO_TO, NULL);
         const struct tmo_plan *plan = tmo_plan_of(slot);
-        if ((plan->deadlines || plan->reports) && get_int(fd, SO_RCVLOWAT) > 1)
+        if ((plan->deadlines || plan->keeps) && get_int(by, SO_RCVLOWAT) > 1)
             slot->flags |= TMO_SLOT_LOWAT;
-        read_app_timeo(fd, slot);
-        tmo_apply_wait(fd, slot, plan, TMO_RECV, false);
-        tmo_apply_wait(fd, slot, plan, TMO_SEND, false);
-        tmo_apply_linger(fd, plan);
+        read_app_timeo(by, slot);
+        tmo_apply_wait(by, slot, plan, TMO_RECV, false);
+        tmo_apply_wait(by, slot, plan, TMO_SEND, false);
+        tmo_apply_linger(by, plan);
         tmo_watch_begin(fd, slot);
     } else {
-        read_app_timeo(fd, slot);
+        read_app_timeo(by, slot);
     }
-    tmo_sockopts_made(fd, slot, false);
+    tmo_sockopts_made(by, slot, false);
     tmo_state_rehot(fd, slot);
+    return slot;
+}
+
+void tmo_made_adopt(int fd, bool inherited)
+{
+    tmo_made_unseen_end(fd);
+    (void)adopt(fd, fd, inherited);
+}
+
+struct tmo_slot *tmo_made_found(int fd)
+{
+    int by = tmo_borrow(fd);
+    struct tmo_slot *slot = tmo_hot(fd) == TMO_HOT_NONE ? adopt(fd, by, false) : NULL;
+    if (slot != NULL)
+        tmo_slot_raise(slot, TMO_SLOT_FOUND);
+    tmo_borrow_end(by);
+    return slot;
+}
+
+bool tmo_made_ask_peer(int fd, struct tmo_slot *slot)
+{
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+    socklen_t len =
+        slot->family == TMO_FAMILY_6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (tmo_raw_getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &peer, &len) < 0)
+        return false;
+    tmo_made_peer(slot, (struct sockaddr *)&peer, len);
+    return true;
+}
+
+void tmo_made_found_connected(int fd, struct tmo_slot *slot)
+{
+    struct tmo_quiet q;
+    int by = tmo_borrow(fd);
+    if (tmo_quiet_get(by, &q) == 0 && (q.connecting || q.reads) && tmo_made_ask_peer(by, slot)) {
+        set_born_now(slot);
+        slot->dir = TMO_DIR_OUT;
+        tmo_rules_peer(by, slot, TMO_TO, NULL);
+        tmo_apply_wait(by, slot, tmo_plan_of(slot), TMO_RECV, true);
+        tmo_apply_wait(by, slot, tmo_plan_of(slot), TMO_SEND, true);
+        tmo_slot_raise(slot, TMO_SLOT_CONNECTED | TMO_SLOT_FOUND);
+        if (q.connecting && tmo_plan_of(slot)->connect_ns != 0)
+            tmo_watch_connecting(fd, slot);
+        tmo_watch_begin(fd, slot);
+        tmo_state_rehot(fd, slot);
+    }
+    tmo_borrow_end(by);
 }
 
 void tmo_made_received(const struct msghdr *msg)

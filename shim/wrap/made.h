@@ -18,6 +18,14 @@ void tmo_made_adopt(int fd, bool inherited);
  * do not see: that is put on record. */
 void tmo_made_unseen_end(int fd);
 
+/* The same of the program's FD, which is none of ours and which nobody told of; for a thread with
+ * descriptors of its own. Returns its slot, or NULL. */
+struct tmo_slot *tmo_made_found(int fd);
+
+/* The TCP socket FD is not connected, by what SLOT says. If it is, or about to be, it was connected
+ * by a road that we do not see: takes that up. For such a thread. */
+void tmo_made_found_connected(int fd, struct tmo_slot *slot);
+
 /* Takes up FD, new by socket(DOMAIN, TYPE, PROTOCOL) or socketpair. */
 void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair);
 
@@ -27,6 +35,10 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
 
 /* Notes the peer's address in SLOT. */
 void tmo_made_peer(struct tmo_slot *slot, const struct sockaddr *addr, socklen_t len);
+
+/* Notes in SLOT the peer that the kernel has for FD, which may be connecting yet. The length must
+ * be just the address's. False: it has none. (net/core/sock.c, SO_PEERNAME) */
+bool tmo_made_ask_peer(int fd, struct tmo_slot *slot);
 
 /* After a connect that went well or is under way: the limit of sends, its state. SEND_US is the
  * SO_SNDTIMEO that we gave the socket for the connect; 0 = none. SO_RCVTIMEO is there already:

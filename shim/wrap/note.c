@@ -2,14 +2,6 @@
  * action = report. See note.h. Layer: wrap.
  */
 #include "shim/wrap/note.h"
-#include "shim/policy/apply.h"
-#include "shim/policy/judge.h"
-#include "shim/sys/clock.h"
-#include "shim/sys/raw.h"
-
-#include <poll.h>
-
-/* --- once a silence -------------------------------------------------------------------------- */
 
 void tmo_note_moved(struct tmo_slot *slot, uint8_t moved)
 {
@@ -47,10 +39,7 @@ void tmo_note_now(int fd, struct tmo_slot *slot, enum tmo_limit limit, int64_t w
     tmo_note(fd, slot, limit, q.moved, waited_ns, call);
 }
 
-/* --- before a call that waits in the kernel -------------------------------------------------- */
-
-/* Whether this silence is on record. */
-static bool is_noted(int fd, struct tmo_slot *slot, enum tmo_limit limit)
+bool tmo_note_is_there(int fd, struct tmo_slot *slot, enum tmo_limit limit)
 {
     struct tmo_quiet q;
     if ((tmo_slot_flags(slot) & tmo_limit_noted(limit)) == 0)
@@ -58,85 +47,4 @@ static bool is_noted(int fd, struct tmo_slot *slot, enum tmo_limit limit)
     if (slot->dir != TMO_DIR_LISTEN && tmo_proto_is_tcp(slot->proto) && tmo_quiet_get(fd, &q) == 0)
         tmo_note_moved(slot, q.moved);
     return (tmo_slot_flags(slot) & tmo_limit_noted(limit)) != 0;
-}
-
-int tmo_note_wait(int fd, struct tmo_slot *slot, enum tmo_way way, const char *call,
-                  int (*wait)(int fd, short events, int64_t ns))
-{
-    const struct tmo_plan *plan = tmo_plan_of(slot);
-    enum tmo_limit limit = way == TMO_RECV ? TMO_LIMIT_RECV : TMO_LIMIT_SEND;
-    int64_t limit_ns = slot->dir == TMO_DIR_LISTEN ? plan->accept_ns : plan->wait_ns[way];
-    short events = way == TMO_RECV ? POLLIN : POLLOUT;
-    if (limit_ns == 0 || (tmo_slot_flags(slot) & TMO_SLOT_NONBLOCK) != 0 ||
-        tmo_raw_peek(fd, events) != 0 || tmo_raw_is_nonblocking(fd) != 0 ||
-        tmo_slot_app_us(slot, way) == TMO_SLOT_NEVER_WAITS || is_noted(fd, slot, limit))
-        return 0;
-    uint16_t generation = slot->generation;
-    int64_t app_us = tmo_apply_read_timeo(fd, way), start_ns = tmo_clock_ns(), now_ns = start_ns;
-    int64_t app_ns = app_us > 0 ? start_ns + app_us * 1000 : INT64_MAX;
-    int64_t until_ns = start_ns + limit_ns;
-    for (;;) {
-        int64_t end_ns = app_ns < until_ns ? app_ns : until_ns;
-        int r = wait(fd, events, end_ns > now_ns ? end_ns - now_ns : 0);
-        now_ns = tmo_clock_ns();
-        if (r == -EINTR && app_us <= 0 && tmo_judge_may_restart())
-            continue;
-        if (r != 0 || tmo_track_slot(fd) != slot || slot->generation != generation)
-            return r == -EINTR ? r : 0;
-        if (now_ns >= app_ns)
-            return -EAGAIN;
-        int64_t silent_ns = way == TMO_SEND ? tmo_judge_silent_ns(fd, TMO_SEND) : -1;
-        if (silent_ns >= 0 && silent_ns < limit_ns) { /* slow, but it takes something */
-            until_ns = now_ns + limit_ns - silent_ns;
-            continue;
-        }
-        tmo_note_now(fd, slot, limit, now_ns - start_ns, call);
-        if (app_us <= 0)
-            return 0;
-        until_ns = INT64_MAX;
-    }
-}
-
-/* poll(2) says that a socket cannot be written while a part is free yet; hence this.
- * (include/net/sock.h, sk_stream_memory_free; net/core/sock.c, sock_alloc_send_pskb) */
-size_t tmo_note_room(int fd, const struct tmo_slot *slot)
-{
-    enum { WMEM_ALLOC = 2, SNDBUF = 3, WMEM_QUEUED = 5, COUNT = 9 }; /* linux/sock_diag.h */
-    uint32_t memory[COUNT] = {0};
-    socklen_t len = sizeof(memory);
-    if (tmo_raw_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &len) < 0)
-        return SIZE_MAX;
-    uint32_t used = memory[tmo_proto_is_tcp(slot->proto) ? WMEM_QUEUED : WMEM_ALLOC];
-    /* A datagram to a unix socket that is full waits in spite of room (unix_dgram_poll). */
-    if (slot->family == TMO_FAMILY_UNIX && used < memory[SNDBUF] / 4 &&
-        tmo_raw_peek(fd, POLLOUT) == 0)
-        return 0;
-    return used < memory[SNDBUF] ? memory[SNDBUF] - used : 0;
-}
-
-/* Whether a splice with a socket waits for that, and not for its pipe, nor fails before. */
-static bool splices(const struct tmo_call *call)
-{
-    short events = call->kind->way == TMO_RECV ? POLLOUT : POLLIN;
-    return call->len > 0 && call->offset == NULL && call->other_offset == NULL &&
-           TMO_RAW2(TMO_SYS_fcntl, call->other_fd, F_GETPIPE_SZ) >= 0 &&
-           tmo_raw_peek(call->other_fd, events) != 0;
-}
-
-int tmo_note_before(const struct tmo_call *call, struct tmo_slot *slot)
-{
-    enum tmo_way way = call->kind->way;
-    if ((call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) != 0 ||
-        (tmo_slot_flags(slot) & TMO_SLOT_CONNECTED) == 0)
-        return 0;
-    if (way == TMO_RECV && (tmo_slot_flags(slot) & TMO_SLOT_LOWAT) != 0)
-        return 0; /* which poll(2) minds in another way */
-    if (way == TMO_SEND && tmo_note_room(call->fd, slot) > 0)
-        return 0;
-    if (call->pipe ? !splices(call) : call->msgs != NULL && !tmo_raw_can_read_8(call->msgs))
-        return 0;
-    if (call->len == 0 && call->msg == NULL && call->iov_count == 0 && call->wanted == 0)
-        return 0; /* nothing is asked for */
-    return tmo_note_wait(call->fd, slot, way, call->kind->name,
-                         call->uncancelled ? tmo_raw_wait_through : tmo_raw_wait);
 }

@@ -136,7 +136,7 @@ int wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     if (r != 0)
         return r;
     int way = timeo_way(name);
-    if (way >= 0 && tmo_plan_of(slot)->mode != TMO_MODE_FORCE && !tmo_plan_of(slot)->reports) {
+    if (way >= 0 && tmo_plan_of(slot)->mode != TMO_MODE_FORCE && !tmo_plan_of(slot)->keeps) {
         int64_t us = tmo_slot_app_us(slot, (unsigned)way);
         put_timeo(value, len, is_wide(name), us > 0 ? us : 0); /* as the kernel shows them */
     } else if (ended) {

@@ -165,7 +165,7 @@ ssize_t wrap_readv(int fd, const struct iovec *iov, int count)
 {
     TMO_CHECKED_OR(fd, other);
     ssize_t n = tmo_real.readv(fd, iov, count);
-    if (n > 0 || (n == 0 ? tmo_is_end(fd) : !tmo_may_be_ours(0)))
+    if (n > 0 || (n == 0 ? tmo_is_end(fd) : !tmo_may_be_ours(fd, 0)))
         return n;
     return readv_after(fd, iov, count, n);
 
@@ -226,7 +226,7 @@ ssize_t wrap_recvmsg(int fd, struct msghdr *msg, int flags)
     if (TMO_UNLIKELY(hot == TMO_HOT_SLOW || (hot == TMO_HOT_CHECK && (flags & MSG_WAITALL) != 0)))
         return recvmsg_slow(&kind_recvmsg, fd, msg, flags);
     ssize_t n = tmo_real.recvmsg(fd, msg, flags);
-    if (n <= 0 && hot == TMO_HOT_CHECK && (n == 0 ? !tmo_is_end(fd) : tmo_may_be_ours(flags)))
+    if (n <= 0 && hot == TMO_HOT_CHECK && (n == 0 ? !tmo_is_end(fd) : tmo_may_be_ours(fd, flags)))
         n = recvmsg_after(fd, msg, flags, n);
     if (n < 0)
         return n;

@@ -176,7 +176,8 @@ bool tmo_reload_start(char **envp, bool secure)
             (void)put_in_force(rules, &now->cfg, &arena);
         }
     }
-    if (now->wide.options || now->cfg.value[TMO_SET_DNS] != 0) /* which may fail later */
+    if (now->wide.options || now->wide.watchdog || now->cfg.value[TMO_SET_DNS] != 0) /* which may
+                                                                                    fail later */
         tmo_complain_start();
     return tmo_config_active(&now->cfg) || now->rules != NULL || now->watches_file;
 }

@@ -11,18 +11,12 @@
 
 #include <poll.h>
 
-static int64_t limit_of(const struct tmo_slot *slot, enum tmo_way way)
-{
-    const struct tmo_plan *plan = tmo_plan_of(slot);
-    return slot->dir == TMO_DIR_LISTEN ? plan->accept_ns : plan->wait_ns[way];
-}
-
 struct tmo_rest tmo_rest_of(const struct tmo_call *call, struct tmo_slot *slot)
 {
     return (struct tmo_rest){.call = call,
                              .slot = slot,
                              .generation = slot->generation,
-                             .limit_ns = limit_of(slot, call->kind->way),
+                             .limit_ns = tmo_rest_limit_ns(slot, call->kind->way),
                              .owns = tmo_rest_has_deadlines(slot)};
 }
 
@@ -87,9 +81,8 @@ bool tmo_rest_overdue(const struct tmo_rest *w, int64_t now_ns, int64_t *ret_unt
 /* Whether N says that what had arrived on a connection that we ended is read to its end. */
 static bool is_drained(const struct tmo_call *call, ssize_t n)
 {
-    bool asked = call->len > 0 || call->iov_count > 0 || call->msg != NULL || call->msgs != NULL;
     if (n == 0)
-        return asked;
+        return tmo_call_asks(call);
     return n < 0 && n != -EFAULT && n != -EINVAL && n != -EAGAIN;
 }
 
@@ -155,6 +148,8 @@ ssize_t tmo_rest_go_on(struct tmo_rest *w)
         }
         if (!is_same(w))
             return gone(w);
+        if (tmo_state_has_ended(w->slot)) /* another thread saw to that */
+            return w->done > 0 ? (ssize_t)w->done : tmo_rest_ended(call, w->slot);
         if (r == 0 && w->app_ns != 0 && tmo_clock_ns() >= w->app_ns)
             return w->done > 0 ? (ssize_t)w->done : -EAGAIN;
         if (r == 0 && until_ns < w->deadline_ns)
@@ -179,7 +174,7 @@ ssize_t tmo_rest_go_on(struct tmo_rest *w)
         if (w->done > 0 && call->kind->way == TMO_SEND)
             more |= MSG_NOSIGNAL; /* bare, this call would have returned its count, unsignalled */
         ssize_t n = call->kind->make(call, w->done, more);
-        if (n <= 0 && (tmo_slot_flags(w->slot) & TMO_SLOT_ENDED) != 0)
+        if (n <= 0 && tmo_state_has_ended(w->slot))
             return w->done > 0 ? (ssize_t)w->done : -tmo_state_error(w->slot);
         if (n == -EINTR && tmo_judge_may_restart())
             continue;

@@ -20,6 +20,13 @@ struct tmo_rest {
     size_t done;    /* bytes that went through so far */
 };
 
+/* How long a call on SLOT may wait for WAY, in ns; 0: without a limit. */
+static inline int64_t tmo_rest_limit_ns(const struct tmo_slot *slot, enum tmo_way way)
+{
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    return slot->dir == TMO_DIR_LISTEN ? plan->accept_ns : plan->wait_ns[way];
+}
+
 /* Of CALL on SLOT; nothing went through so far. */
 struct tmo_rest tmo_rest_of(const struct tmo_call *call, struct tmo_slot *slot);
 

@@ -5,7 +5,7 @@
 #include "shim/wrap/call.h"
 #include "shim/sys/raw.h"
 #include "shim/wrap/made.h"
-#include "shim/wrap/note.h"
+#include "shim/wrap/before.h"
 
 #include <poll.h>
 
@@ -187,7 +187,7 @@ ssize_t wrap_writev(int fd, const struct iovec *iov, int count)
         if (n == (ssize_t)bytes)
             return n;
     }
-    if (n < 0 && !tmo_may_be_ours(0))
+    if (n < 0 && !tmo_may_be_ours(fd, 0))
         return -1;
     return writev_after(fd, iov, count, n);
 
@@ -228,7 +228,7 @@ ssize_t wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
         if (n == (ssize_t)bytes)
             return n;
     }
-    if (n < 0 && !tmo_may_be_ours(flags))
+    if (n < 0 && !tmo_may_be_ours(fd, flags))
         return -1;
     return sendmsg_after(fd, msg, flags, n);
 
@@ -302,7 +302,7 @@ static ssize_t sendfile_in_parts(struct tmo_call *call, const struct tmo_slot *s
     int e = errno;
     ssize_t n;
     do {
-        size_t room = tmo_note_room(call->fd, slot), least = 4096;
+        size_t room = tmo_before_room(call->fd, slot), least = 4096;
         room = room > least ? room : least;
         call->wanted = wanted - done < room ? wanted - done : room;
         n = tmo_call_slow(call);
@@ -322,7 +322,7 @@ static ssize_t sendfile_any(struct tmo_call *call)
     call->counts = false;
     const struct tmo_slot *slot =
         tmo_hot(call->fd) == TMO_HOT_SLOW ? tmo_state_slot(call->fd) : NULL;
-    if (slot != NULL && tmo_plan_of(slot)->reports && tmo_proto_is_tcp(slot->proto) &&
+    if (slot != NULL && tmo_keeps(slot, TMO_SEND) && tmo_proto_is_tcp(slot->proto) &&
         wanted <= TMO_MOST_BYTES) /* more is refused, or cut, by the kernel */
         return sendfile_in_parts(call, slot);
     ssize_t n = tmo_call_slow(call);

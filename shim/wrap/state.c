@@ -4,17 +4,19 @@
  */
 #include "shim/policy/apply.h"
 #include "shim/policy/end.h"
+#include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
 #include "shim/wrap/call.h"
+#include "shim/wrap/before.h"
 #include "shim/wrap/last.h"
-#include "shim/wrap/note.h"
 
 #include <signal.h>
 
 #define SPINS_FREE 50                   /* calls answered at full speed after an end */
 #define SPIN_NS    (10 * TMO_NS_PER_MS) /* then 100 calls a second */
+#define ENDING_MS  50                   /* the longest wait for another thread that ends it */
 
 /* Flags of sockets that need a look before each call. */
 #define SPECIAL                                                                                    \
@@ -37,7 +39,7 @@ void tmo_state_rehot(int fd, const struct tmo_slot *slot)
     else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_plan_of(slot)->deadlines)
         hot = TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
     else if ((flags & TMO_SLOT_NONBLOCK) == 0 &&
-             (tmo_note_keeps(slot, TMO_RECV) || tmo_note_keeps(slot, TMO_SEND)))
+             (tmo_keeps(slot, TMO_RECV) || tmo_keeps(slot, TMO_SEND)))
         hot = TMO_HOT_SLOW;
     else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
         hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
@@ -52,8 +54,7 @@ int tmo_state_error(const struct tmo_slot *slot)
     return error;
 }
 
-/* The low half of FD's SO_COOKIE, never 0; or 0 if it is no socket. */
-static uint32_t cookie_of(int fd)
+uint32_t tmo_state_cookie(int fd)
 {
     uint64_t cookie = 0;
     socklen_t len = sizeof(cookie);
@@ -65,8 +66,15 @@ static uint32_t cookie_of(int fd)
 void tmo_state_ended(int fd, struct tmo_slot *slot, unsigned flags)
 {
     slot->spins = 0;
-    slot->connect_us = cookie_of(fd); /* how long it took to connect is on record already */
+    slot->connect_us = tmo_state_cookie(fd); /* how long it took to connect is on record already */
     tmo_slot_raise(slot, TMO_SLOT_ENDED | flags);
+}
+
+bool tmo_state_has_ended(const struct tmo_slot *slot)
+{
+    for (int ms = 0; (tmo_slot_flags(slot) & TMO_SLOT_ENDING) != 0 && ms < ENDING_MS; ms++)
+        tmo_clock_sleep(TMO_NS_PER_MS);
+    return (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0;
 }
 
 int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way)
@@ -75,7 +83,7 @@ int tmo_state_answer(int fd, struct tmo_slot *slot, enum tmo_way way)
     unsigned flags = tmo_slot_flags(slot);
     if ((flags & (TMO_SLOT_ENDED | cut)) == 0)
         return 0;
-    if ((flags & TMO_SLOT_ENDED) != 0 && slot->connect_us != cookie_of(fd)) {
+    if ((flags & TMO_SLOT_ENDED) != 0 && slot->connect_us != tmo_state_cookie(fd)) {
         tmo_track_drop(fd); /* closed and taken by a road that we do not see */
         return -1;
     }
@@ -94,13 +102,18 @@ const char *tmo_state_action_name(enum tmo_action action)
     return names[action];
 }
 
-static void record_timeout(const struct tmo_expiry *e, const struct tmo_tcpinfo *info)
+static void record_timeout(const struct tmo_expiry *e)
 {
+    struct tmo_tcpinfo info = {.len = 0};
     struct tmo_event event;
     if (!tmo_wants(TMO_EVENT_TIMEOUT))
         return;
+    int by = tmo_borrow(e->fd);
+    (void)tmo_tcpinfo_get(by, &info);
     tmo_emit_begin(&event, TMO_RECORD_TIMEOUT);
-    tmo_emit_connection(&event, e->fd, e->slot, info);
+    tmo_emit_connection(&event, by, e->slot, &info);
+    tmo_borrow_end(by);
+    event.fd = e->fd;
     event.limit = e->limit;
     event.limit_ms = tmo_ns_to_ms(e->limit_ns);
     event.waited_ms = e->waited_ns / TMO_NS_PER_MS;
@@ -142,9 +155,10 @@ static void end(const struct tmo_expiry *e, bool stubborn)
     uint16_t generation = e->end ? e->generation : slot->generation;
     if (slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_connected(slot->proto))
         return;
-    int copy = (int)TMO_RAW3(TMO_SYS_fcntl, e->fd, F_DUPFD_CLOEXEC, e->fd < 64 ? 64 : e->fd + 1);
+    int copy = tmo_borrow_copy(e->fd);
     int by = copy >= 0 ? copy : e->fd; /* there may be no free one */
-    if (tmo_track_slot(e->fd) == slot && slot->generation == generation &&
+    bool same = e->cookie == 0 || tmo_state_cookie(by) == e->cookie;
+    if (same && tmo_track_slot(e->fd) == slot && slot->generation == generation &&
         tmo_end_is_same(by, slot)) {
         tmo_emit_close_by(by, e->fd, slot, "timeout");
         enum tmo_end how = tmo_end_connection(by, slot);
@@ -162,14 +176,11 @@ int tmo_state_expire(const struct tmo_expiry *e)
     struct tmo_slot *slot = e->slot;
     const struct tmo_plan *plan = tmo_plan_of(slot);
     enum tmo_action action = plan->action;
-    struct tmo_tcpinfo info = {.len = 0};
     bool again = (tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) != 0;
 
     if (slot->timeouts < UINT8_MAX)
         slot->timeouts++;
-    if (tmo_wants(TMO_EVENT_TIMEOUT))
-        (void)tmo_tcpinfo_get(e->fd, &info);
-    record_timeout(e, &info);
+    record_timeout(e);
     if (plan->reports)
         return 0;
     tmo_state_end_program(action);

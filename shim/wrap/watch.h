@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Connections that a program waits for without a call of their own: by poll, select, epoll, or not
- * at all. When each is to be looked at, and what a look finds. Layer: wrap. Signal-safe; errno is
- * kept.
+ * at all. When each is to be looked at; what a look finds: look.h. Layer: wrap. Signal-safe; errno
+ * is kept.
  *
  * The clock of a wait belongs to the connection and spans calls: the kernel says how long it has
  * been still, so that data calls keep no books. What is kept is only since when the program waits:

@@ -6,9 +6,9 @@
 # helpers and steps.
 
 # Limits that no case is as long as; a log; every kind of socket; rules, from a file that is looked at
-# now and then, too: as much as there can be in the way.
+# now and then, too: as much as there can be in the way. GUEST_ENGINE=both has a thread as well.
 NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_ACCEPT=60s SOCKTMO_LINGER=60s SOCKTMO_IDLE=60s
-    SOCKTMO_TOTAL=300s SOCKTMO_PROTO=all SOCKTMO_EVENTS=all
+    SOCKTMO_TOTAL=300s SOCKTMO_PROTO=all SOCKTMO_EVENTS=all SOCKTMO_ENGINE="${GUEST_ENGINE-kernel}"
     SOCKTMO_RULES='to 127.0.0.1 port 1-40000: recv=59s; from ::1: send=59s; unix /*: idle=59s')
 NEVER_HIT_CONF=$'[in]\nmatch = from any\nrecv = 58s\n[out]\nmatch = to any\ntotal = 299s\n'
 

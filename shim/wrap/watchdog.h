@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * engine = watchdog, both: one thread that ends overdue connections where no call of ours comes by
+ * in time: in libc's own calls behind stdio, in system calls that a program makes itself, in
+ * io_uring. Layer: wrap.
+ *
+ * It is started at the first socket. It has a table of descriptors of its own (sys/borrow.h), so
+ * that it never takes a number that the program may be about to get.
+ */
+#ifndef TMO_WRAP_WATCHDOG_H
+#define TMO_WRAP_WATCHDOG_H
+
+#include "shim/wrap/current.h"
+
+/* Starts the thread of this process, if a setting asks for one and it is not there. */
+void tmo_watchdog_start(void);
+
+static inline void tmo_watchdog_need(void)
+{
+    if (__builtin_expect(tmo_current.wide.watchdog, 0))
+        tmo_watchdog_start();
+}
+
+/* After fork(2), in the child: it has none, until it needs one. */
+void tmo_watchdog_forked(void);
+
+/* --- hidden.c: what no call of ours tells ---------------------------------------------------- */
+
+/* Finds out, at NOW_MS (monotonic), which connections are waited for by roads that we do not see,
+ * and ends those that are overdue. Returns when to do so again. By the watchdog's thread alone. */
+int64_t tmo_hidden_look(int64_t now_ms);
+
+/* In the child: what was found out is the parent's. */
+void tmo_hidden_forked(void);
+
+#endif
