@@ -86,8 +86,10 @@ static ssize_t make_accept(const struct tmo_call *c, size_t done, int more)
  * listener, since SO_RCVTIMEO does not reach the socket that waits (Linux 6.18, measured). By poll:
  * another process may take the connection first; then accept waits, and with an accept queue that
  * is empty again the limit is missed once. Returns 0 or -errno. */
-static int wait_before(int fd, struct tmo_slot *slot, const char *call)
+static int wait_before(int fd, struct tmo_slot *slot, const char *call, int flags)
 {
+    if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
+        return 0; /* the kernel refuses it, and does not wait */
     if (tmo_plan_of(slot)->keeps)
         return tmo_before_wait(fd, slot, TMO_RECV, call, tmo_raw_wait);
     int64_t limit_ns = tmo_plan_of(slot)->accept_ns;
@@ -173,7 +175,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     sample_queue(fd, slot);
     int r = 0;
     if (TMO_UNLIKELY(tmo_plan_of(slot)->keeps || slot->proto == TMO_MPTCP))
-        r = wait_before(fd, slot, kind->name);
+        r = wait_before(fd, slot, kind->name, flags);
     if (r < 0) {
         errno = -r;
         return -1;

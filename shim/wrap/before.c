@@ -8,7 +8,10 @@
 #include "shim/sys/raw.h"
 #include "shim/wrap/note.h"
 
+#include <limits.h>
 #include <poll.h>
+
+#define SPLICE_KNOWN (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
 
 int64_t tmo_before_app_us(int fd, const struct tmo_slot *slot, enum tmo_way way, bool *ret_alone)
 {
@@ -110,9 +113,44 @@ size_t tmo_before_room(int fd, const struct tmo_slot *slot)
 static bool splices(const struct tmo_call *call)
 {
     short events = call->kind->way == TMO_RECV ? POLLOUT : POLLIN;
-    return call->len > 0 && call->offset == NULL && call->other_offset == NULL &&
+    return call->len > 0 && (call->splice_flags & ~(unsigned)SPLICE_KNOWN) == 0 &&
+           call->offset == NULL && call->other_offset == NULL &&
            TMO_RAW2(TMO_SYS_fcntl, call->other_fd, F_GETPIPE_SZ) >= 0 &&
            tmo_raw_peek(call->other_fd, events) != 0;
+}
+
+static bool can_read(const void *at, size_t len)
+{
+    return tmo_raw_can_read_8(at) && tmo_raw_can_read_8((const char *)at + len - 8);
+}
+
+/* Whether the kernel refuses the COUNT parts at IOV, or does nothing, before it would wait. */
+static bool is_no_vector(const struct iovec *iov, size_t count)
+{
+    enum { PARTS_MAX = 1024 }; /* UIO_MAXIOV, include/uapi/linux/uio.h */
+    if (count == 0 || count > PARTS_MAX || !can_read(iov, count * sizeof(*iov)))
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        if (iov[i].iov_len > SSIZE_MAX)
+            return true;
+    }
+    return false;
+}
+
+/* Whether what CALL points to is such that the kernel looks at it, and at nothing else. */
+static bool is_refused(const struct tmo_call *call)
+{
+    if (call->pipe)
+        return !splices(call);
+    if (call->msgs != NULL)
+        return !tmo_raw_can_read_8(call->msgs);
+    if (call->iov != NULL || call->iov_count > 0)
+        return is_no_vector(call->iov, call->iov_count);
+    if (call->msg == NULL)
+        return call->len == 0 && call->wanted == 0; /* nothing is asked for */
+    if (!can_read(call->msg, sizeof(*call->msg)))
+        return true;
+    return call->msg->msg_iovlen != 0 && is_no_vector(call->msg->msg_iov, call->msg->msg_iovlen);
 }
 
 int tmo_before_call(const struct tmo_call *call, struct tmo_slot *slot)
@@ -125,10 +163,8 @@ int tmo_before_call(const struct tmo_call *call, struct tmo_slot *slot)
         return 0; /* which poll(2) minds in another way */
     if (way == TMO_SEND && tmo_before_room(call->fd, slot) > 0)
         return 0;
-    if (call->pipe ? !splices(call) : call->msgs != NULL && !tmo_raw_can_read_8(call->msgs))
+    if (is_refused(call))
         return 0;
-    if (call->len == 0 && call->msg == NULL && call->iov_count == 0 && call->wanted == 0)
-        return 0; /* nothing is asked for */
     return tmo_before_wait(call->fd, slot, way, call->kind->name,
                            call->uncancelled ? tmo_raw_wait_through : tmo_raw_wait);
 }

@@ -16,6 +16,9 @@
 /* A look takes some 4 KiB, a line of /proc and a record in turn. */
 #define STACK_BYTES ((size_t)64 << 10)
 
+/* How long a program may last beyond the last of its own threads. */
+#define LAST_MS 200
+
 static pid_t owner; /* the process that has the thread, or could not get one; 0: none yet */
 
 static void tell(const char *what)
@@ -59,12 +62,11 @@ static void *run(void *arg)
     for (;;) {
         int64_t at_ms = now_ms();
         tmo_watch_sweep(tmo_due_of_ns(at_ms * TMO_NS_PER_MS), "watchdog");
-        if (at_ms >= look_ms) {
-            if (tmo_proc_is_last())
-                return NULL;
+        if (tmo_proc_is_last())
+            return NULL;
+        if (at_ms >= look_ms)
             look_ms = tmo_hidden_look(at_ms);
-        }
-        rest(look_ms);
+        rest(look_ms < at_ms + LAST_MS ? look_ms : at_ms + LAST_MS);
     }
 }
 
