@@ -44,21 +44,20 @@ void tmo_apply_linger(int fd, const struct tmo_plan *plan)
 enum tmo_proto tmo_apply_proto(int domain, int type, int protocol)
 {
     type &= 0xf; /* SOCK_NONBLOCK and SOCK_CLOEXEC stand above; linux/net.h, SOCK_TYPE_MASK */
+    if (domain == AF_INET || domain == AF_INET6) {
+        if (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP))
+            return TMO_TCP;
+        if (type == SOCK_STREAM && protocol == IPPROTO_MPTCP)
+            return TMO_MPTCP;
+        if (type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP))
+            return TMO_UDP;
+        return TMO_OTHER;
+    }
     if (domain == AF_UNIX)
         return type == SOCK_DGRAM       ? TMO_UNIX_DGRAM
                : type == SOCK_SEQPACKET ? TMO_UNIX_SEQPACKET
                                         : TMO_UNIX_STREAM;
-    if (domain == AF_SMC)
-        return TMO_SMC;
-    if (domain != AF_INET && domain != AF_INET6)
-        return TMO_OTHER;
-    if (type == SOCK_STREAM && protocol == IPPROTO_MPTCP)
-        return TMO_MPTCP;
-    if (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP))
-        return TMO_TCP;
-    if (type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP))
-        return TMO_UDP;
-    return TMO_OTHER;
+    return domain == AF_SMC ? TMO_SMC : TMO_OTHER;
 }
 
 static enum tmo_family family_of(int domain)

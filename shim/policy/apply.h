@@ -27,11 +27,11 @@ static inline int tmo_apply_timeo_option(enum tmo_way way)
  * kernel rounds up to a timer tick (net/core/sock.c, sock_set_timeout). */
 static inline int tmo_apply_timeo(int fd, enum tmo_way way, int64_t us)
 {
-    int64_t s = us / 1000000;
-    struct tmo_timeval t = {(long)s, (long)(us % 1000000)};
-    if (us < 0)
+    uint64_t s = (uint64_t)us / 1000000;
+    struct tmo_timeval t = {(long)s, (long)((uint64_t)us % 1000000)};
+    if (__builtin_expect(us < 0, 0))
         t = (struct tmo_timeval){-1, 0};
-    else if (t.s != s) /* more than 68 years in 32 bits */
+    else if ((uint64_t)t.s != s) /* more than 68 years in 32 bits */
         t = (struct tmo_timeval){INT32_MAX, 0};
     return tmo_raw_setsockopt(fd, SOL_SOCKET, tmo_apply_timeo_option(way), &t, sizeof(t));
 }

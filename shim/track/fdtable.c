@@ -9,6 +9,10 @@
 
 #define CHUNK TMO_TRACK_CHUNK
 
+/* What is rare stays out of the way of what is not. */
+#define NOINLINE    __attribute__((noinline))
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 TMO_SPARSE unsigned char tmo_track_hot[TMO_HOT_SIZE];
 TMO_SPARSE struct tmo_cell *tmo_track_cells[TMO_TRACK_FDS / CHUNK];
 TMO_SPARSE struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
@@ -34,7 +38,7 @@ static void *chunk(void **where, size_t size)
 }
 
 /* A free slot's number + 1, or 0. */
-static uint32_t take_slot(void)
+static NOINLINE uint32_t take_slot(void)
 {
     uint64_t head = __atomic_load_n(&free_head, __ATOMIC_ACQUIRE);
     while ((uint32_t)head != 0) {
@@ -76,18 +80,26 @@ static inline struct tmo_cell *made_cell(int fd)
     return cells != NULL ? &cells[(unsigned)fd % CHUNK] : NULL;
 }
 
-static inline void put_hot(int fd, enum tmo_hot hot)
+/* The same where descriptors share a byte, or may. */
+static NOINLINE void put_hot_shared(int fd, enum tmo_hot hot)
 {
     unsigned char *byte = &tmo_track_hot[(uint16_t)fd];
     if (fd >= TMO_HOT_SIZE && hot != TMO_HOT_NONE)
         __atomic_store_n(&high_seen, true, __ATOMIC_RELEASE);
-    if (fd >= TMO_HOT_SIZE ||
-        (__atomic_load_n(&high_seen, __ATOMIC_ACQUIRE) && TMO_TSAN_BYTE(*byte) == TMO_HOT_SLOW)) {
+    if (fd >= TMO_HOT_SIZE || TMO_TSAN_BYTE(*byte) == TMO_HOT_SLOW) {
         if (hot != TMO_HOT_NONE)
             __atomic_store_n(byte, TMO_HOT_SLOW, __ATOMIC_RELEASE);
         return; /* it may be another descriptor's SLOW: once so, always so */
     }
     __atomic_store_n(byte, (unsigned char)hot, __ATOMIC_RELEASE);
+}
+
+static inline void put_hot(int fd, enum tmo_hot hot)
+{
+    if (UNLIKELY(fd >= TMO_HOT_SIZE || __atomic_load_n(&high_seen, __ATOMIC_ACQUIRE)))
+        put_hot_shared(fd, hot);
+    else
+        __atomic_store_n(&tmo_track_hot[(uint16_t)fd], (unsigned char)hot, __ATOMIC_RELEASE);
 }
 
 static void raise_highest(int fd)
@@ -98,18 +110,11 @@ static void raise_highest(int fd)
         continue;
 }
 
-struct tmo_slot *tmo_track_add(int fd)
+/* Makes FD ours, with slot NUMBER_1 - 1 in its CELL. */
+static inline struct tmo_slot *add(int fd, struct tmo_cell *cell, uint32_t number_1)
 {
-    struct tmo_cell *cell = made_cell(fd);
-    if (cell == NULL)
-        return NULL;
     /* Whoever closed this number before is done with it: the kernel has given it out anew. */
     TMO_TSAN_ACQUIRE(cell);
-    uint32_t number_1 = __atomic_load_n(&cell->slot, __ATOMIC_ACQUIRE) & ~TMO_CELL_SPARE;
-    if (number_1 == 0)
-        number_1 = take_slot();
-    if (number_1 == 0)
-        return NULL;
     struct tmo_slot *there = tmo_track_slot_at(number_1 - 1);
     *there = (struct tmo_slot){.refs = 1, .generation = (uint16_t)(there->generation + 1)};
     cell->due_ms = 0;
@@ -117,6 +122,22 @@ struct tmo_slot *tmo_track_add(int fd)
     raise_highest(fd);
     __atomic_store_n(&cell->slot, number_1, __ATOMIC_RELEASE);
     return there;
+}
+
+/* The same for a number that no slot stayed with. */
+static NOINLINE struct tmo_slot *add_with_slot(int fd)
+{
+    struct tmo_cell *cell = made_cell(fd);
+    uint32_t number_1 = cell != NULL ? take_slot() : 0;
+    return number_1 != 0 ? add(fd, cell, number_1) : NULL;
+}
+
+struct tmo_slot *tmo_track_add(int fd)
+{
+    struct tmo_cell *cell = tmo_track_cell(fd);
+    uint32_t number_1 = cell != NULL ? __atomic_load_n(&cell->slot, __ATOMIC_ACQUIRE) : 0;
+    number_1 &= ~TMO_CELL_SPARE;
+    return number_1 != 0 ? add(fd, cell, number_1) : add_with_slot(fd);
 }
 
 /* Takes the spare slot of CELL away, for which there is no use any more. */
@@ -170,12 +191,6 @@ struct tmo_slot *tmo_track_leave(int fd)
     return slot;
 }
 
-void tmo_track_free(struct tmo_slot *slot)
-{
-    if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
-        tmo_track_free_text(slot->peer_path);
-}
-
 #ifdef TMO_TSAN
 void tmo_track_closing(int fd)
 {
@@ -192,15 +207,19 @@ void tmo_track_drop(int fd)
     tmo_track_closing(fd);
 }
 
-void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot)
+static NOINLINE void put_hot_all(const struct tmo_slot *slot, enum tmo_hot hot)
 {
-    put_hot(fd, hot);
-    if (__atomic_load_n(&slot->refs, __ATOMIC_RELAXED) == 1)
-        return;
     for (int other = tmo_track_next(0); other >= 0; other = tmo_track_next(other + 1)) {
         if (tmo_track_slot(other) == slot)
             put_hot(other, hot);
     }
+}
+
+void tmo_track_set_hot(int fd, const struct tmo_slot *slot, enum tmo_hot hot)
+{
+    put_hot(fd, hot);
+    if (UNLIKELY(__atomic_load_n(&slot->refs, __ATOMIC_RELAXED) != 1))
+        put_hot_all(slot, hot);
 }
 
 void tmo_track_guard(int fd, bool guarded)

@@ -112,8 +112,15 @@ void tmo_track_share(int from, int to);
  * until FD is ours again: whoever calls this has yet to close it. tmo_track_free() is to follow. */
 struct tmo_slot *tmo_track_leave(int fd);
 
+/* Gives kept text back. Handle 0 is none. */
+void tmo_track_free_text(uint32_t handle);
+
 /* Gives back the path that SLOT keeps, which tmo_track_leave() returned. */
-void tmo_track_free(struct tmo_slot *slot);
+static inline void tmo_track_free(struct tmo_slot *slot)
+{
+    if (slot->family == TMO_FAMILY_UNIX && slot->dir != TMO_DIR_LISTEN)
+        tmo_track_free_text(slot->peer_path);
+}
 
 /* Both. */
 void tmo_track_drop(int fd);
@@ -146,8 +153,5 @@ uint32_t tmo_track_keep_text(const void *text, size_t len);
 
 /* Copies kept text to BUF (at least 108 bytes); returns its length, 0 for handle 0. */
 size_t tmo_track_kept_text(uint32_t handle, void *buf);
-
-/* Gives kept text back. Handle 0 is none. */
-void tmo_track_free_text(uint32_t handle);
 
 #endif

@@ -134,46 +134,13 @@ static inline void tmo_slot_lower(struct tmo_slot *slot, unsigned flags)
     tmo_slot_change(slot, flags, 0);
 }
 
-/* The program's own timeout in 24 bits: 22 of a number, above them its unit. Exact for what kernels
- * show at HZ 100, 250, 300 and 1000 (net/core/sock.c, sock_get_timeout). */
 #define TMO_SLOT_NEVER_WAITS (-1) /* it set negative seconds: the socket never waits */
 
-enum { TMO_APP_MS, TMO_APP_TICKS, TMO_APP_S, TMO_APP_NEVER }; /* a tick is 1/300 s */
-
-static inline int64_t tmo_slot_of_ticks(int64_t ticks)
-{
-    return ticks / 300 * 1000000 + ticks % 300 * 1000000 / 300;
-}
-
-/* The 24 bits for US microseconds, or TMO_SLOT_NEVER_WAITS; 0 = none. */
-static inline uint32_t tmo_slot_pack_timeo(int64_t us)
-{
-    const int64_t most = (1 << 22) - 1;
-    int64_t ticks = (us / 1000000) * 300 + (us % 1000000 * 300 + 999999) / 1000000;
-    int64_t ms = us / 1000 + (us % 1000 != 0), s = us / 1000000 + (us % 1000000 != 0);
-    if (us < 0)
-        return TMO_APP_NEVER << 22;
-    if (ms <= most && us % 1000 == 0)
-        return (uint32_t)ms;
-    if (ticks <= most && tmo_slot_of_ticks(ticks) == us)
-        return (uint32_t)(TMO_APP_TICKS << 22 | ticks);
-    return ms <= most ? (uint32_t)ms : (uint32_t)(TMO_APP_S << 22 | (s < most ? s : most));
-}
-
-static inline int64_t tmo_slot_unpack_timeo(uint32_t packed)
-{
-    int64_t number = packed & ((1 << 22) - 1);
-    switch (packed >> 22) {
-    case TMO_APP_MS:
-        return number * 1000;
-    case TMO_APP_TICKS:
-        return tmo_slot_of_ticks(number);
-    case TMO_APP_S:
-        return number * 1000000;
-    default:
-        return TMO_SLOT_NEVER_WAITS;
-    }
-}
+/* The program's own timeout of US microseconds, or TMO_SLOT_NEVER_WAITS, in 24 bits; 0 = none. And
+ * what such bits stand for. Exact for what kernels show at HZ 100, 250, 300 and 1000
+ * (net/core/sock.c, sock_get_timeout). */
+uint32_t tmo_slot_pack_timeo(int64_t us);
+int64_t tmo_slot_unpack_timeo(uint32_t packed);
 
 /* Whether the program set a timeout of its own for WAY: 0 is recv, 1 send. */
 static inline int tmo_slot_has_app(const struct tmo_slot *slot, unsigned way)
@@ -184,7 +151,7 @@ static inline int tmo_slot_has_app(const struct tmo_slot *slot, unsigned way)
 /* That timeout in us, or TMO_SLOT_NEVER_WAITS; 0 = none. */
 static inline int64_t tmo_slot_app_us(const struct tmo_slot *slot, unsigned way)
 {
-    if (!tmo_slot_has_app(slot, way))
+    if (__builtin_expect(!tmo_slot_has_app(slot, way), 1))
         return 0;
     return tmo_slot_unpack_timeo((uint32_t)slot->app_high[way] << 16 | slot->app_low[way]);
 }

@@ -62,7 +62,7 @@ int wrap_listen(int fd, int backlog)
 static void sample_queue(int fd, struct tmo_slot *slot)
 {
     struct tmo_tcpinfo info;
-    if (!tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN) || !tmo_proto_is_tcp(slot->proto))
+    if (!tmo_proto_is_tcp(slot->proto))
         return;
     uint32_t now_ms = (uint32_t)(tmo_clock_coarse_ns() / TMO_NS_PER_MS);
     if (now_ms - slot->listener.sampled_ms < 100)
@@ -172,7 +172,8 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     int e = errno;
     if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
         return flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
-    sample_queue(fd, slot);
+    if (tmo_wants(TMO_EVENT_CLOSE | TMO_EVENT_LISTEN))
+        sample_queue(fd, slot);
     int r = 0;
     if (TMO_UNLIKELY(tmo_plan_of(slot)->keeps || slot->proto == TMO_MPTCP))
         r = wait_before(fd, slot, kind->name, flags);
@@ -182,15 +183,15 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     }
     tmo_slot_lower(slot, TMO_SLOT_INHERITED);
     /* Who does not ask for the peer's address leaves it to us, for free. */
-    bool asks = addr != NULL || len != NULL;
-    if (!asks && tmo_wants_peers()) {
+    bool wants = tmo_wants_peers(), asks = wants && (addr != NULL || len != NULL);
+    socklen_t room = 0;
+    if (wants && !asks) {
         peer_len = sizeof(peer);
         addr = (struct sockaddr *)&peer;
         len = &peer_len;
-    }
-    socklen_t room = 0;
-    if (asks && tmo_wants_peers() && addr != NULL)
+    } else if (asks && addr != NULL) {
         room = room_of(len);
+    }
     r = -1;
     if ((tmo_slot_flags(slot) & TMO_SLOT_EXPIRED) == 0)
         r = flags == 0 ? tmo_real.accept(fd, addr, len) : tmo_real.accept4(fd, addr, len, flags);
@@ -199,7 +200,7 @@ accept_any(const struct tmo_kind *kind, int fd, struct sockaddr *addr, socklen_t
     if (r < 0)
         return r;
     tmo_note_went_well(slot, TMO_RECV);
-    if (asks && tmo_wants_peers())
+    if (asks)
         peer_len = peer_of(r, addr, room, &peer);
     tmo_made_accepted(r, slot, (struct sockaddr *)&peer, peer_len, flags);
     errno = e;

@@ -22,7 +22,7 @@
 #endif
 #define CLOSE_RANGE_KNOWN (1U << 1 | CLOSE_RANGE_CLOEXEC) /* the first is CLOSE_RANGE_UNSHARE */
 
-void tmo_close_forget(int fd, const char *reason)
+static inline void forget(int fd, const char *reason)
 {
     if (!tmo_current.active || tmo_self_borrowed())
         return;
@@ -35,6 +35,11 @@ void tmo_close_forget(int fd, const char *reason)
         tmo_track_free(slot);
     }
     tmo_track_closing(fd);
+}
+
+void tmo_close_forget(int fd, const char *reason)
+{
+    forget(fd, reason);
 }
 
 void tmo_close_duplicated(int fd, int copy)
@@ -54,23 +59,30 @@ static bool owns(int fd)
     return tmo_hot(fd) == TMO_HOT_SLOW && tmo_sink_owns(&tmo_current.sink, fd);
 }
 
-bool tmo_close_mind(int fd)
+/* tmo_close_mind() of one that is ours, in one way or the other. */
+static inline bool mind(int fd)
 {
-    if (tmo_hot(fd) == TMO_HOT_NONE)
-        return true;
     if (owns(fd)) {
         errno = EBADF;
         return false;
     }
-    tmo_close_forget(fd, "close");
+    forget(fd, "close");
     return true;
+}
+
+bool tmo_close_mind(int fd)
+{
+    return tmo_hot(fd) == TMO_HOT_NONE || mind(fd);
+}
+
+static __attribute__((noinline)) int close_ours(int fd)
+{
+    return mind(fd) ? tmo_real.close(fd) : -1;
 }
 
 int wrap_close(int fd)
 {
-    if (tmo_hot(fd) == TMO_HOT_NONE)
-        return tmo_real.close(fd);
-    return tmo_close_mind(fd) ? tmo_real.close(fd) : -1;
+    return tmo_hot(fd) == TMO_HOT_NONE ? tmo_real.close(fd) : close_ours(fd);
 }
 TMO_ALIAS(__close, close);
 

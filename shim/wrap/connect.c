@@ -224,16 +224,15 @@ static int connect_other(const struct attempt *a)
 
 /* Puts the time that a connect may take on the socket, or takes back what an earlier connection
  * left there. */
-static void set_connect_timeo(struct attempt *a)
+static void set_connect_timeo(struct attempt *a, const struct tmo_plan *plan)
 {
-    const struct tmo_plan *plan = tmo_plan_of(a->slot);
-    unsigned flags = tmo_slot_flags(a->slot);
+    struct tmo_slot *slot = a->slot;
+    unsigned flags = tmo_slot_flags(slot);
     bool ours;
-    int64_t us =
-        tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(a->slot, TMO_SEND), &ours);
-    if (ours && plan->reports && tmo_slot_has_app(a->slot, TMO_SEND)) {
+    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(slot, TMO_SEND), &ours);
+    if (ours && plan->reports && tmo_slot_has_app(slot, TMO_SEND)) {
         ours = false; /* the program's own time stands */
-        us = tmo_slot_app_us(a->slot, TMO_SEND);
+        us = tmo_slot_app_us(slot, TMO_SEND);
     }
     if (ours && (flags & TMO_SLOT_NONBLOCK) == 0) {
         if (tmo_apply_timeo(a->fd, TMO_SEND, us) == 0) {
@@ -242,7 +241,7 @@ static void set_connect_timeo(struct attempt *a)
         }
     } else if ((flags & TMO_SLOT_TIMED_SEND) != 0) {
         if (tmo_apply_timeo(a->fd, TMO_SEND, ours ? 0 : us) == 0)
-            tmo_slot_lower(a->slot, TMO_SLOT_TIMED_SEND);
+            tmo_slot_lower(slot, TMO_SLOT_TIMED_SEND);
     }
 }
 
@@ -316,10 +315,10 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
         tmo_rules_connect(slot, addr, len, false);
         tmo_sockopts_connect(fd, slot, before);
     }
-    set_connect_timeo(&a);
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    set_connect_timeo(&a, plan);
     if (!under_way) /* it does not count in connect, and costs less before than behind */
-        a.timed = tmo_apply_timed(fd, slot, tmo_plan_of(slot), TMO_RECV,
-                                  (flags & TMO_SLOT_TIMED_RECV) != 0);
+        a.timed = tmo_apply_timed(fd, slot, plan, TMO_RECV, (flags & TMO_SLOT_TIMED_RECV) != 0);
     else
         a.timed = flags & TMO_SLOT_TIMED_RECV;
     /* Without a log a tick early is good enough, at a tenth of the price. */

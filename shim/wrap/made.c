@@ -22,7 +22,8 @@
 #include <sys/un.h>
 
 /* A slot for FD; its birth is when it connects, listens, or is taken up. NULL: no memory. */
-static struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family family, unsigned flags)
+static inline struct tmo_slot *fresh(int fd, enum tmo_proto proto, enum tmo_family family,
+                                     unsigned flags)
 {
     struct tmo_slot *slot = tmo_track_add(fd);
     if (slot == NULL)
@@ -109,9 +110,9 @@ void tmo_made_socket(int fd, int domain, int type, int protocol, bool pair)
 
 /* What was accepted from a listener of ours inherits SO_SNDTIMEO, which had our value before the
  * first handshake, and never wants the listener's SO_RCVTIMEO, the limit of accept. */
-static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_slot *listener)
+static void accepted_waits(int fd, struct tmo_slot *slot, const struct tmo_plan *plan,
+                           const struct tmo_slot *listener)
 {
-    const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned from = tmo_slot_flags(listener);
     bool any = plan->accept_us != 0 || plan->wait_us[TMO_RECV] != 0 ||
                plan->wait_us[TMO_SEND] != 0 ||
@@ -149,9 +150,10 @@ void tmo_made_accepted(int fd, struct tmo_slot *listener, const struct sockaddr 
     if (len > 0)
         tmo_made_peer(slot, addr, len);
     tmo_rules_peer(fd, slot, TMO_FROM, listener);
-    accepted_waits(fd, slot, listener);
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    accepted_waits(fd, slot, plan, listener);
     tmo_sockopts_made(fd, slot, false);
-    if (tmo_plan_of(slot)->deadlines)
+    if (plan->deadlines)
         tmo_watch_begin(fd, slot);
     tmo_state_rehot(fd, slot);
     if (tmo_current.logs)

@@ -23,26 +23,35 @@
     (TMO_SLOT_ENDED | TMO_SLOT_CUT_RECV | TMO_SLOT_CUT_SEND | TMO_SLOT_EXPIRED |                   \
      TMO_SLOT_INHERITED | TMO_SLOT_FASTOPEN | TMO_SLOT_CAME_SHORT)
 
+/* What a data call has to do on a connection that is as it was made, or on a datagram socket. */
+static enum tmo_hot hot_of(const struct tmo_slot *slot, unsigned flags)
+{
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    if (!tmo_proto_is_tcp(slot->proto)) {
+        if (!tmo_proto_is_connected(slot->proto) && tmo_current.rules != NULL)
+            return TMO_HOT_SLOW; /* where it sends to may be another rule's */
+        if (plan->watches)
+            return TMO_HOT_SLOW; /* when it last took data is not told: tmo_watch_moved() */
+    }
+    if ((flags & TMO_SLOT_NONBLOCK) != 0)
+        return TMO_HOT_PASS;
+    if (plan->deadlines)
+        return TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
+    if (plan->reports && (plan->wait_ns[TMO_RECV] | plan->wait_ns[TMO_SEND]) != 0)
+        return TMO_HOT_SLOW; /* see note.h */
+    if ((flags & (TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND)) == 0)
+        return TMO_HOT_PASS;
+    return tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
+}
+
 void tmo_state_rehot(int fd, const struct tmo_slot *slot)
 {
     unsigned flags = tmo_slot_flags(slot);
-    enum tmo_hot hot = TMO_HOT_PASS;
-    bool timed = (flags & (TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND)) != 0;
-    if ((flags & TMO_SLOT_EPOLL) != 0)
-        hot = slot->epoll.has_conns != 0 ? TMO_HOT_SLOW : TMO_HOT_PASS;
-    else if ((flags & SPECIAL) != 0 || slot->pending != 0 || (flags & TMO_SLOT_CONNECTED) == 0)
-        hot = TMO_HOT_SLOW;
-    else if (!tmo_proto_is_connected(slot->proto) && tmo_current.rules != NULL)
-        hot = TMO_HOT_SLOW; /* where it sends to may be another rule's */
-    else if (!tmo_proto_is_tcp(slot->proto) && tmo_plan_of(slot)->watches)
-        hot = TMO_HOT_SLOW; /* the kernel does not tell when it last took data: tmo_watch_moved() */
-    else if ((flags & TMO_SLOT_NONBLOCK) == 0 && tmo_plan_of(slot)->deadlines)
-        hot = TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
-    else if ((flags & TMO_SLOT_NONBLOCK) == 0 &&
-             (tmo_keeps(slot, TMO_RECV) || tmo_keeps(slot, TMO_SEND)))
-        hot = TMO_HOT_SLOW;
-    else if (timed && (flags & TMO_SLOT_NONBLOCK) == 0)
-        hot = tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
+    enum tmo_hot hot = TMO_HOT_SLOW;
+    if ((flags & (SPECIAL | TMO_SLOT_CONNECTED)) == TMO_SLOT_CONNECTED && slot->pending == 0)
+        hot = hot_of(slot, flags);
+    else if ((flags & TMO_SLOT_EPOLL) != 0 && slot->epoll.has_conns == 0)
+        hot = TMO_HOT_PASS;
     tmo_track_set_hot(fd, slot, hot);
 }
 
