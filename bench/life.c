@@ -360,7 +360,7 @@ const struct op life_ops[] = {
     ROW("udp close", "close-other", prepare_udp, run_close)
     ROW("pipe close", "close-other", prepare_pipes, run_close)
     ROW("file close", "close-other", prepare_files, run_close)
-    ROW("tcp cycle", "time", prepare_tcp, run_cycle)
+    ROW("tcp cycle", "cycle", prepare_tcp, run_cycle)
     {"tcp close, timed", "time", 64, prepare_connections, run_close, END_COUNT, NULL},
 };
 /* clang-format on */

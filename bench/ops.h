@@ -18,6 +18,7 @@ struct op {
      *   fcntl
      *   connecting, accepted, listening, other    from socket to established
      *   close-ours, close-other
+     *   cycle       all of these at once
      *   time, threads           timed only */
     const char *class;
     int max; /* calls that one `prepare` can serve */

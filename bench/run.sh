@@ -3,7 +3,8 @@
 #
 # run.sh [quick]: what the library costs beside the bare program, and whether the bounds hold.
 # Prints tables; the exit status is 1 if any bound fails. With `quick` only what can be counted
-# exactly (system calls, instructions, memory, threads), not times. README.md says how to read it.
+# exactly (system calls, instructions, memory, threads), not times. Where system calls are slow, a
+# time over its bound is marked, and does not fail. README.md says how to read it.
 #
 # BENCH_LIB is the library, BENCH_BUILD the folder with the programs that make builds from here.
 set -u
@@ -57,6 +58,16 @@ trap 'exit 1' HUP INT TERM
 
 failed=0
 : >"$work/report"
+
+# What a system call costs here. Bounds of time are for machines where that is no more than
+# $most_call_ns: elsewhere what is over one of them is $over, and not FAIL.
+most_call_ns=400
+call_ns=$("$build/ops" syscall)
+over=FAIL
+[ "$call_ns" -le "$most_call_ns" ] || over=over
+
+call_us=$(awk -v ns="$call_ns" 'BEGIN { printf "%.2f", ns / 1000 }')
+most_call_us=$(awk -v ns="$most_call_ns" 'BEGIN { print ns / 1000 }')
 
 # Prints what the command prints, and keeps it; counts its failure.
 judged() {
@@ -130,6 +141,7 @@ listening - -
 other 0 0
 close-ours 1 4
 close-other 0 0
+cycle 3 11
 END
 cat >"$work/instructions-bounds" <<'END'
 foreign 8
@@ -138,6 +150,7 @@ fails 40
 iov 40
 wait 60
 unwatched 8
+cycle 1200
 END
 
 count_calls() {
@@ -186,12 +199,12 @@ count_instructions() {
         "$work/instructions.bare" "$work/instructions.inert" "$work/instructions.with"
 }
 
-figure() { # WHAT BARE WITH BOUND: one row of the table of single figures
-    judged awk -v what="$1" -v bare="$2" -v with="$3" -v bound="$4" 'BEGIN {
-        bad = with == "" || bare == "" || (bound != "-" && with - bare > bound)
-        printf "%-46s %9s %9s %+9.1f   %-6s %s\n", what, bare, with, with - bare, bound,
-            bad ? "FAIL" : bound == "-" ? "" : "ok"
-        exit bad
+figure() { # WHAT BARE WITH BOUND [OVER]: one row of the table of single figures
+    judged awk -v what="$1" -v bare="$2" -v with="$3" -v bound="$4" -v over="${5-FAIL}" 'BEGIN {
+        verdict = with == "" || bare == "" ? "FAIL" : bound == "-" ? "" :
+            with - bare > bound ? over : "ok"
+        printf "%-46s %9s %9s %+9.1f   %-6s %s\n", what, bare, with, with - bare, bound, verdict
+        exit verdict == "FAIL"
     }'
 }
 
@@ -308,13 +321,13 @@ tcp-nonblocking recv | ratio | 1.02
 tcp-nonblocking send | ratio | 1.02
 tcp-nonblocking recv EAGAIN | ratio | 1.02
 tcp recv | ratio | 1.04
-tcp cycle | ratio | 1.06
-tcp close, timed | logged_ns | 3500
+tcp cycle | ratio | 1.06 | fast
+tcp close, timed | logged_ns | 3500 | fast
 tcp close, timed | unread_ns | 500
 tcp recv, 19000 open | crowded_ns | 3
-tcp poll ready | added_ns | 30
-tcp select ready | added_ns | 30
-tcp epoll_wait ready | added_ns | 30
+tcp poll ready | added_ns | 30 | fast
+tcp select ready | added_ns | 30 | fast
+tcp epoll_wait ready | added_ns | 30 | fast
 recv | growth | 1.3
 recv EAGAIN | growth | 1.3
 END
@@ -339,7 +352,7 @@ END
         echo 'two threads are left out: there is one CPU'
         sed -i '/growth/d' "$work/times-bounds"
     fi
-    judged awk -f "$here/times.awk" "$work/times-bounds" "$work/times"
+    judged awk -v over="$over" -f "$here/times.awk" "$work/times-bounds" "$work/times"
     echo "records went to a file on $(stat -f -c %T "$log_dir")"
 }
 
@@ -398,12 +411,16 @@ time_start() {
         done <"$work/vars"
     done
     timeout 60 "$build/start" 400 "$@" -- true >"$work/start" || failed=1
-    judged awk -f "$here/start.awk" "$work/start"
+    judged awk -v over="$over" -f "$here/start.awk" "$work/start"
 }
 
 is_at_work
 "$build/ops" list >"$work/list"
 echo "bare: no preload; inert: the library without settings; with: $limits; logged: and a log"
+meltdown=$(cat /sys/devices/system/cpu/vulnerabilities/meltdown 2>/dev/null || echo unknown)
+echo "a plain system call (getppid) takes $call_us us here; Meltdown: $meltdown"
+[ "$over" = FAIL ] ||
+    echo "bounds of time are for at most $most_call_us us: 'over' is over one of them, and no FAIL"
 echo
 count_calls
 echo
@@ -425,4 +442,10 @@ if [ "$failed" -ne 0 ]; then
     grep FAIL "$work/report"
     exit 1
 fi
-echo 'bench: every bound holds'
+over_rows=$(grep -c ' over$' "$work/report")
+if [ "$over_rows" -eq 0 ]; then
+    echo 'bench: every bound holds'
+else
+    echo "bench: every exact bound holds; $over_rows timed rows are over theirs on a machine whose" \
+        "system call takes $call_us us (they are for at most $most_call_us)"
+fi
