@@ -94,29 +94,49 @@ static __attribute__((noinline)) int rest(int set, struct epoll_event *events, i
     return tmo_wait_rest(&w, left_ns, mask);
 }
 
-/* What is left of TIMEOUT_MS behind the slice of SLICE_MS. */
-static int64_t left_of(int timeout_ms, int slice_ms)
+/* The program's arguments of a call in whole ms, and its name. They are kept in memory, as in
+ * select.c: a register that outlives a call costs more than it saves. */
+struct ms_args {
+    int set, max;
+    struct epoll_event *events;
+    int timeout_ms, slice_ms; /* the program's, and what its first piece had of that */
+    const char *call;
+};
+
+/* What follows a first piece that was not the whole. */
+static __attribute__((noinline)) int wait_on(const struct ms_args *a)
 {
-    return timeout_ms < 0 ? INT64_MAX : (int64_t)(timeout_ms - slice_ms) * 1000000;
+    return rest(a->set, a->events, a->max, tmo_wait_left_ms(a->timeout_ms, a->slice_ms), NULL,
+                a->call, NULL);
+}
+
+/* What follows some that did not wait long, of which the last gave N. */
+static __attribute__((noinline)) int count_wait(const struct ms_args *a, int n)
+{
+    if (tmo_wait_is_time())
+        (void)rest(a->set, a->events, a->max, 0, NULL, a->call, NULL);
+    return n;
 }
 
 static __attribute__((noinline)) int wait_watched(int set, struct epoll_event *events, int max,
                                                   int timeout_ms)
 {
+    struct ms_args a = {set, max, events, timeout_ms, 0, "epoll_wait"};
     int n;
+    TMO_KEEP(a);
     if (timeout_ms < 0 && tmo_wait_tries()) {
         n = tmo_real.epoll_wait(set, events, max, 0);
+        TMO_KEEP(a);
         if (tmo_wait_tried(n))
             goto looks;
     }
-    int slice_ms = tmo_wait_slice(timeout_ms);
-    n = tmo_real.epoll_wait(set, events, max, slice_ms);
-    if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
-        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_wait", NULL);
+    a.slice_ms = tmo_wait_slice(a.timeout_ms);
+    n = tmo_real.epoll_wait(a.set, a.events, a.max, a.slice_ms);
+    TMO_KEEP(a);
+    if (TMO_UNLIKELY(n == 0 && a.slice_ms != a.timeout_ms))
+        return wait_on(&a);
 looks:
-    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
-        (void)rest(set, events, max, 0, NULL, "epoll_wait", NULL);
-    return n;
+    return n >= 0 && tmo_wait_counts() ? count_wait(&a, n) : n;
 }
 
 int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms)
@@ -129,20 +149,22 @@ int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms
 static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *events, int max,
                                                    int timeout_ms)
 {
+    struct ms_args a = {set, max, events, timeout_ms, 0, "epoll_pwait"};
     int n;
+    TMO_KEEP(a);
     if (timeout_ms < 0 && tmo_wait_tries()) {
         n = tmo_real.epoll_pwait(set, events, max, 0, NULL);
+        TMO_KEEP(a);
         if (tmo_wait_tried(n))
             goto looks;
     }
-    int slice_ms = tmo_wait_slice(timeout_ms);
-    n = tmo_real.epoll_pwait(set, events, max, slice_ms, NULL);
-    if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
-        return rest(set, events, max, left_of(timeout_ms, slice_ms), NULL, "epoll_pwait", NULL);
+    a.slice_ms = tmo_wait_slice(a.timeout_ms);
+    n = tmo_real.epoll_pwait(a.set, a.events, a.max, a.slice_ms, NULL);
+    TMO_KEEP(a);
+    if (TMO_UNLIKELY(n == 0 && a.slice_ms != a.timeout_ms))
+        return wait_on(&a);
 looks:
-    if (n >= 0 && TMO_UNLIKELY(tmo_wait_looks()))
-        (void)rest(set, events, max, 0, NULL, "epoll_pwait", NULL);
-    return n;
+    return n >= 0 && tmo_wait_counts() ? count_wait(&a, n) : n;
 }
 
 /* Under a mask of the program's own: see tmo_wait_first_ns(). */
@@ -151,7 +173,7 @@ static __attribute__((noinline)) int pwait_masked(int set, struct epoll_event *e
 {
     int n = tmo_real.epoll_pwait(set, events, max, 0, mask);
     if (n == 0 && timeout_ms != 0)
-        return rest(set, events, max, left_of(timeout_ms, 0), mask, "epoll_pwait", NULL);
+        return rest(set, events, max, tmo_wait_left_ms(timeout_ms, 0), mask, "epoll_pwait", NULL);
     if (n >= 0 && tmo_wait_looks())
         (void)rest(set, events, max, 0, NULL, "epoll_pwait", NULL);
     return n;

@@ -8,6 +8,7 @@
 struct poll_args {
     struct pollfd *fds;
     nfds_t count;
+    int timeout_ms, slice_ms; /* of a poll: the program's, and what its first piece had of that */
 };
 
 static int make_poll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
@@ -67,24 +68,36 @@ static const struct tmo_wait_kind kind_poll = {make_poll, look_poll, leave_poll,
 static __attribute__((noinline)) int rest(struct pollfd *fds, nfds_t count, int64_t left_ns,
                                           const sigset_t *mask, const char *call)
 {
-    struct poll_args args = {fds, count};
+    struct poll_args args = {.fds = fds, .count = count};
     struct tmo_wait w = {.kind = &kind_poll, .call = call, .sliced = mask == NULL, .args = &args};
     return tmo_wait_rest(&w, left_ns, mask);
 }
 
+/* What follows a first piece that was not the whole. */
+static __attribute__((noinline)) int poll_on(const struct poll_args *a)
+{
+    return rest(a->fds, a->count, tmo_wait_left_ms(a->timeout_ms, a->slice_ms), NULL, "poll");
+}
+
+/* What follows some that did not wait long, of which the last gave N. */
+static __attribute__((noinline)) int count_poll(const struct poll_args *a, int n)
+{
+    if (tmo_wait_is_time())
+        (void)rest(a->fds, a->count, 0, NULL, "poll");
+    return n;
+}
+
 static __attribute__((noinline)) int poll_watched(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-    int slice_ms = tmo_wait_slice(timeout_ms);
-    int n = tmo_real.poll(fds, count, slice_ms);
+    struct poll_args a = {fds, count, timeout_ms, tmo_wait_slice(timeout_ms)};
+    TMO_KEEP(a);
+    int n = tmo_real.poll(fds, count, a.slice_ms);
+    TMO_KEEP(a);
     if (n < 0)
         return n;
-    if (TMO_UNLIKELY(n == 0 && slice_ms != timeout_ms))
-        return rest(fds, count,
-                    timeout_ms < 0 ? INT64_MAX : (int64_t)(timeout_ms - slice_ms) * 1000000, NULL,
-                    "poll");
-    if (TMO_UNLIKELY(tmo_wait_looks()))
-        (void)rest(fds, count, 0, NULL, "poll");
-    return n;
+    if (TMO_UNLIKELY(n == 0 && a.slice_ms != a.timeout_ms))
+        return poll_on(&a);
+    return tmo_wait_counts() ? count_poll(&a, n) : n;
 }
 
 int wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)

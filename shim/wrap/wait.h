@@ -124,6 +124,12 @@ static inline int tmo_wait_slice(int timeout_ms)
     return (unsigned)timeout_ms > slice ? (int)slice : timeout_ms;
 }
 
+/* What is left of TIMEOUT_MS behind such a piece, in ns. */
+static inline int64_t tmo_wait_left_ms(int timeout_ms, int slice_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : (int64_t)(timeout_ms - slice_ms) * 1000000;
+}
+
 /* How long that is in ns, at most. */
 static inline int64_t tmo_wait_slice_ns(void)
 {
