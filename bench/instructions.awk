@@ -3,7 +3,13 @@
 # then counts, named ANYTHING.VARIANT: operation, N, instructions of N calls, tab-separated. What is
 # judged is the difference of the longer and the shorter run, per call; of several runs the smallest
 # counts.
+function is_measured(variant, op) {
+    return (op in long) && ((variant, op, short[op]) in total) && ((variant, op, long[op]) in total)
+}
+
 function per_call(variant, op) {
+    if (!is_measured(variant, op))
+        return 0
     return (total[variant, op, long[op]] - total[variant, op, short[op]]) / (long[op] - short[op])
 }
 
@@ -11,14 +17,13 @@ function number(x) {
     return sprintf(x == int(x) ? "%+d" : "%+.2f", x)
 }
 
-function row(op,    bare, inert, with, limit, verdict) {
+function row(op,    measured, bare, inert, with, limit, verdict) {
+    measured = is_measured("bare", op) && is_measured("inert", op) && is_measured("with", op)
     bare = per_call("bare", op)
     inert = per_call("inert", op) - bare
     with = per_call("with", op) - bare
     limit = bound[class[op]]
-    verdict = inert <= limit && with <= limit ? "ok" : "FAIL"
-    if (!(("with", op, long[op]) in total) || !(("inert", op, long[op]) in total))
-        verdict = "FAIL (not measured)"
+    verdict = !measured ? "FAIL (not measured)" : inert <= limit && with <= limit ? "ok" : "FAIL"
     if (verdict != "ok")
         failed = 1
     printf "%-46s %5.0f %6s %6s %7.0f   %-6s %s\n", op, bare, number(inert), number(with), bare + with, limit, verdict

@@ -9,9 +9,10 @@ function abs(x) {
     return x < 0 ? -x : x
 }
 
-function judge(op, limit, value, slack, format,    verdict) {
+# The verdict on OP in VARIANT. What was asked for above is in an array already: hence `seen`.
+function judge(op, variant, limit, value, slack, format,    verdict) {
     verdict = value <= limit + slack ? "ok" : is_for_fast ? over : "FAIL"
-    if (!((op, "with") in ratio))
+    if (!((op, variant) in seen) || !((op, "aa") in seen))
         verdict = "FAIL (not measured)"
     if (verdict ~ /FAIL/)
         failed = 1
@@ -21,7 +22,7 @@ function judge(op, limit, value, slack, format,    verdict) {
 function ratio_row(op, limit) {
     printf "%-28s %9.1f %7.4f %7s %7s %7.4f   %s\n", op, ns[op, "bare"], ratio[op, "aa"],
         shown(op, "empty"), shown(op, "inert"), ratio[op, "with"],
-        judge(op, limit, ratio[op, "with"], abs(ratio[op, "aa"] - 1), "%.2f + %.4f")
+        judge(op, "with", limit, ratio[op, "with"], abs(ratio[op, "aa"] - 1), "%.2f + %.4f")
 }
 
 function shown(op, variant) {
@@ -42,14 +43,14 @@ function growth_row(call, factor,    one, two, before, after, slack, limit) {
     printf "%-28s %9s %7s %7s %7s %7s   %s\n", call ", two threads",
         sprintf("%.1f", ns[two, "bare"]), sprintf("%+.1f", difference[two, "aa"]),
         sprintf("%+.1f", difference[two, "empty"]), "-", sprintf("%+.1f", after),
-        judge(two, limit, after, slack, "%.1f + %.1f")
+        judge(two, "with", limit, after, slack, "%.1f + %.1f")
 }
 
 # What a close costs more in VARIANT than without a log.
 function record_row(op, variant, words, limit) {
     printf "%-28s %9.0f %7s %7s %7s %7s   %s\n", words, ns[op, "with"],
         sprintf("%+.0f", difference[op, "aa"]), "-", "-", sprintf("%+.0f", difference[op, variant]),
-        judge(op, limit, difference[op, variant], abs(difference[op, "aa"]), "%.0f + %.0f")
+        judge(op, variant, limit, difference[op, variant], abs(difference[op, "aa"]), "%.0f + %.0f")
 }
 
 # What is added among many sockets beyond what is added to few.
@@ -59,7 +60,7 @@ function crowded_row(op, limit,    few) {
     printf "%-28s %9.1f %7s %7s %7s %7s   %s\n", op, ns[op, "bare"],
         sprintf("%+.1f", difference[op, "aa"]), "-", "-",
         sprintf("%+.1f", difference[op, "with"] - difference[few, "with"]),
-        judge(op, limit, difference[op, "with"] - difference[few, "with"],
+        judge(op, "with", limit, difference[op, "with"] - difference[few, "with"],
             abs(difference[op, "aa"]) + abs(difference[few, "aa"]), "%.0f + %.1f")
 }
 
@@ -67,7 +68,7 @@ function added_row(op, limit) {
     printf "%-28s %9.1f %7s %7s %7s %7s   %s\n", op ", ns", ns[op, "bare"],
         sprintf("%+.1f", difference[op, "aa"]), sprintf("%+.1f", difference[op, "empty"]),
         sprintf("%+.1f", difference[op, "inert"]), sprintf("%+.1f", difference[op, "with"]),
-        judge(op, limit, difference[op, "with"], abs(difference[op, "aa"]), "%.0f + %.1f")
+        judge(op, "with", limit, difference[op, "with"], abs(difference[op, "aa"]), "%.0f + %.1f")
 }
 
 BEGIN {
@@ -84,6 +85,7 @@ NR == FNR {
 }
 
 {
+    seen[$1, $2] = 1
     ns[$1, $2] = $3
     ratio[$1, $2] = $4
     difference[$1, $2] = $5
