@@ -37,8 +37,8 @@ static enum tmo_hot hot_of(const struct tmo_slot *slot, unsigned flags)
         return TMO_HOT_PASS;
     if (plan->deadlines)
         return TMO_HOT_SLOW; /* idle and total end in the middle of a wait */
-    if (plan->reports && (plan->wait_ns[TMO_RECV] | plan->wait_ns[TMO_SEND]) != 0)
-        return TMO_HOT_SLOW; /* see note.h */
+    if (plan->keeps && (plan->wait_ns[TMO_RECV] | plan->wait_ns[TMO_SEND]) != 0)
+        return TMO_HOT_SLOW; /* see before.h */
     if ((flags & (TMO_SLOT_TIMED_RECV | TMO_SLOT_TIMED_SEND)) == 0)
         return TMO_HOT_PASS;
     return tmo_proto_is_stream(slot->proto) ? TMO_HOT_CHECK : TMO_HOT_SLOW;
