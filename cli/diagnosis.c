@@ -160,15 +160,6 @@ static const char *past_reason(const char *call)
     return "what goes through its rings is no call";
 }
 
-static bool needs_uring(const struct tmo_imports *imports)
-{
-    for (size_t i = 0; i < imports->needed_count; i++) {
-        if (strncmp(imports->needed[i], "liburing.so", strlen("liburing.so")) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void tell_past_one(struct tmo_sheet *sheet, const char *call, const char *by)
 {
     char value[256];
@@ -180,7 +171,8 @@ static void tell_past_one(struct tmo_sheet *sheet, const char *call, const char 
         tmo_json_close(&sheet->json, '}');
         return;
     }
-    snprintf(value, sizeof(value), "%s, imported by %.180s", call, by);
+    const char *how = strcmp(call, "io_uring") == 0 ? "used" : "imported";
+    snprintf(value, sizeof(value), "%s, %s by %.180s", call, how, by);
     tmo_sheet_fact(sheet, "may pass", value, past_reason(call));
 }
 
@@ -191,14 +183,8 @@ static void tell_past(const struct tmo_needs *needs, struct tmo_sheet *sheet)
     for (size_t i = 0; i < needs->count; i++) {
         const struct tmo_needed *one = &needs->all[i];
         const char *by = i == 0 ? "the program" : one->name;
-        bool uring = needs_uring(&one->imports);
-        for (unsigned k = 0; k < one->imports.counts[TMO_CALLS_PAST]; k++) {
-            const char *call = one->imports.calls[TMO_CALLS_PAST][k];
-            uring = uring && strcmp(call, "io_uring") != 0;
-            tell_past_one(sheet, call, by);
-        }
-        if (uring)
-            tell_past_one(sheet, "io_uring", by);
+        for (unsigned k = 0; k < one->imports.counts[TMO_CALLS_PAST]; k++)
+            tell_past_one(sheet, one->imports.calls[TMO_CALLS_PAST][k], by);
     }
     tmo_sheet_end(sheet);
 }
@@ -303,8 +289,11 @@ static const char *advice_for(const struct tmo_preflight *found)
     case TMO_OBSTACLE_LIBC:
         return "build the library for that C library (make CC=musl-gcc) and preload that one";
     case TMO_OBSTACLE_GO:
-        return "use the time limits that the program has itself: calls of C code in it are "
-               "reached by preload, those of Go are not";
+        return "start it by socktmo run --guard, or use the time limits that the program has "
+               "itself: calls of C code in it are reached by preload, those of Go are not";
+    case TMO_OBSTACLE_RINGS:
+        return "start it by socktmo run --guard, or use the time limits that the program has "
+               "itself";
     default:
         break;
     }

@@ -160,7 +160,8 @@ static int look_at_process(struct doctor *d, const char *text, pid_t pid)
             tmo_sheet_fact(&d->sheet, "instead", "start it again by socktmo run", NULL);
         return finish(d, status, NULL);
     }
-    if (found.obstacle == TMO_OBSTACLE_GO) { /* loaded, and passed by */
+    if (found.obstacle == TMO_OBSTACLE_GO || found.obstacle == TMO_OBSTACLE_RINGS) {
+        /* loaded, and passed by */
         tmo_cli_diagnosis_verdict(&found, &d->sheet);
         return finish(d, tmo_cli_diagnosis_status(&found), &loaded);
     }

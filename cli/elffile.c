@@ -43,11 +43,11 @@ int tmo_elffile_segment(const struct tmo_elffile *f, unsigned i, struct tmo_segm
     if (f->wide) {
         Elf64_Phdr p;
         if ((r = tmo_elffile_fetch(f, at, &p, sizeof(p))) == 0)
-            *ret = (struct tmo_segment){p.p_type, p.p_offset, p.p_vaddr, p.p_filesz};
+            *ret = (struct tmo_segment){p.p_type, p.p_flags, p.p_offset, p.p_vaddr, p.p_filesz};
     } else {
         Elf32_Phdr p;
         if ((r = tmo_elffile_fetch(f, at, &p, sizeof(p))) == 0)
-            *ret = (struct tmo_segment){p.p_type, p.p_offset, p.p_vaddr, p.p_filesz};
+            *ret = (struct tmo_segment){p.p_type, p.p_flags, p.p_offset, p.p_vaddr, p.p_filesz};
     }
     return r;
 }

@@ -23,7 +23,7 @@ struct tmo_elffile {
 };
 
 struct tmo_segment {
-    uint32_t type;
+    uint32_t type, flags;
     uint64_t offset, address, size;
 };
 

@@ -221,13 +221,24 @@ static DIR *open_list(pid_t pid, const char *name)
     return opendir(path);
 }
 
-int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode), void *ctx)
+/* Whether the io_uring that PID has as the descriptor FD has polled requests under way. Those for
+ * files are none. (io_uring/fdinfo.c, PollList, one line each; since Linux 5.7) */
+static bool ring_waits(pid_t pid, const char *fd)
 {
-    static const char is_socket[] = "socket:[";
+    char name[32];
+    snprintf(name, sizeof(name), "fdinfo/%.12s", fd);
+    return file_has(pid, name, "PollList:\n  op=");
+}
+
+int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode), void *ctx,
+                      bool *ret_rings)
+{
+    static const char is_socket[] = "socket:[", is_ring[] = "anon_inode:[io_uring]";
     DIR *list = open_list(pid, "fd");
     if (list == NULL)
         return -errno;
     int r = 0;
+    *ret_rings = false;
     for (const struct dirent *entry; (entry = readdir(list)) != NULL;) {
         char link[48];
         if (entry->d_name[0] == '.')
@@ -238,6 +249,8 @@ int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode
         if (len <= (ssize_t)sizeof(is_socket))
             continue;
         link[len] = '\0';
+        if (strcmp(link, is_ring) == 0 && !*ret_rings)
+            *ret_rings = ring_waits(pid, entry->d_name);
         if (strncmp(link, is_socket, sizeof(is_socket) - 1) == 0)
             visit(ctx, (int)strtol(entry->d_name, NULL, 10),
                   strtoull(link + sizeof(is_socket) - 1, NULL, 10));

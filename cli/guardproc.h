@@ -36,9 +36,11 @@ uint64_t tmo_guard_executed(pid_t pid, char *program, size_t size);
  * environment that the program was started with or in a FILE, and its calls can be seen. */
 bool tmo_guard_has_library(pid_t pid, bool file);
 
-/* Calls VISIT for each descriptor of PID that is a socket, with the inode that names it. Returns 0;
- * or -errno: -EACCES where the kernel refuses. */
-int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode), void *ctx);
+/* Calls VISIT for each descriptor of PID that is a socket, with the inode that names it.
+ * *RET_RINGS: an io_uring of it waits until some descriptor is ready, which is no call that the
+ * library could stand before. Returns 0; or -errno: -EACCES where the kernel refuses. */
+int tmo_guard_sockets(pid_t pid, void (*visit)(void *ctx, int fd, uint64_t inode), void *ctx,
+                      bool *ret_rings);
 
 /* Calls VISIT for each child of PID, by any of its threads. Returns 0; -ENOENT: the kernel does not
  * tell (CONFIG_PROC_CHILDREN), or PID is gone. */

@@ -12,7 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum tmo_guard_reach { TMO_GUARD_UNASKED, TMO_GUARD_OURS, TMO_GUARD_LIBRARY };
+enum tmo_guard_reach {
+    TMO_GUARD_UNASKED,
+    TMO_GUARD_OURS,
+    TMO_GUARD_LIBRARY,
+    TMO_GUARD_RINGS, /* ours: what waits there are rings, be the library there or not */
+};
 
 struct tmo_guard_sock;
 

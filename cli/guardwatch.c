@@ -179,7 +179,10 @@ static void ran(void *ctx, struct tmo_guard_proc *proc)
     watch->walks++;
     proc->refs = NULL;
     proc->refs_count = proc->refs_room = 0;
-    int r = tmo_guard_sockets(proc->pid, take, &reading);
+    bool rings = false;
+    int r = tmo_guard_sockets(proc->pid, take, &reading, &rings);
+    if (rings)
+        proc->reach = TMO_GUARD_RINGS;
     if ((r == -EACCES || r == -EPERM) && !proc->refused) {
         proc->refused = true;
         tmo_guard_problem(proc->pid, proc->program,

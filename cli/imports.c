@@ -75,7 +75,7 @@ static void add(struct tmo_imports *imports, enum tmo_calls kind, const char *na
 static void take_name(struct tmo_imports *imports, const char *name)
 {
     if (begins_with(name, "io_uring_"))
-        add(imports, TMO_CALLS_PAST, "io_uring");
+        imports->has_rings = true;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (strcmp(name, others[i].name) == 0) {
             add(imports, others[i].kind, others[i].name);
@@ -88,6 +88,9 @@ static void take_name(struct tmo_imports *imports, const char *name)
             family = wrapped[i].family;
         } else if (strcmp(name, wrapped[i].name) == 0) {
             enum tmo_calls kind = kind_of(family, name);
+            imports->makes_sockets = imports->makes_sockets || strcmp(family, "make") == 0;
+            imports->moves_data =
+                imports->moves_data || strcmp(family, "recv") == 0 || strcmp(family, "send") == 0;
             if (kind != TMO_CALLS_KINDS)
                 add(imports, kind, wrapped[i].name);
             return;
@@ -236,6 +239,80 @@ static int read_dynamic(const struct tmo_elffile *f, const struct tmo_segment *s
     return read_tables(f, &at, needed, count, ret);
 }
 
+/* --- code ------------------------------------------------------------------------------------ */
+
+/* Whether the LEN bytes at CODE make the system call NR, or call syscall(2) with it: as compilers
+ * for x86-64 (mov to edi, to eax), i386 (push, mov to the stack) and arm64 (mov to w0, w8) write
+ * it. */
+static bool has_number(const unsigned char *code, size_t len, unsigned nr)
+{
+    const unsigned char text[4] = {(unsigned char)nr, (unsigned char)(nr >> 8)};
+    for (const unsigned char *at = code; at + 5 <= code + len; at++) {
+        if (memcmp(at + 1, text, 4) == 0 &&
+            (*at == 0xbf || *at == 0xb8 || *at == 0x68 || *at == 0x24))
+            return true;
+    }
+    for (size_t i = 0; i + 4 <= len; i += 4) {
+        uint32_t word;
+        memcpy(&word, code + i, 4);
+        if ((word & 0x7ffffff7) == (0x52800000 | nr << 5))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the code of F makes rings and enters them without liburing. Large programs have both
+ * numbers for other reasons. */
+static bool rings_by_number(const struct tmo_elffile *f)
+{
+    enum { SETUP = 425, ENTER = 426 }; /* include/uapi/asm-generic/unistd.h; on all machines */
+    bool setup = false, enter = false;
+    for (unsigned i = 0; i < f->segment_count && i < TMO_ELF_TABLE_MAX; i++) {
+        struct tmo_segment s = {0};
+        size_t len;
+        if (tmo_elffile_segment(f, i, &s) < 0 || s.type != PT_LOAD || (s.flags & PF_X) == 0)
+            continue;
+        char *code = fetch_piece(f, s.offset, s.size, &len);
+        if (code == NULL)
+            return false;
+        setup = setup || has_number((unsigned char *)code, len, SETUP);
+        enter = enter || has_number((unsigned char *)code, len, ENTER);
+        free(code);
+    }
+    return setup && enter;
+}
+
+static bool has_call(const struct tmo_imports *imports, enum tmo_calls kind, const char *name)
+{
+    for (unsigned i = 0; i < imports->counts[kind]; i++) {
+        if (strcmp(imports->calls[kind][i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* It makes sockets, and imports nothing else that could wait for them. */
+static bool has_nothing_else(const struct tmo_imports *imports)
+{
+    return imports->makes_sockets && !imports->moves_data && imports->counts[TMO_CALLS_WAIT] == 0 &&
+           !imports->incomplete;
+}
+
+static void look_for_rings(const struct tmo_elffile *f, struct tmo_imports *ret)
+{
+    for (size_t i = 0; i < ret->needed_count; i++)
+        ret->has_rings = ret->has_rings || begins_with(ret->needed[i], "liburing.so");
+    if (!ret->has_rings && has_nothing_else(ret) && has_call(ret, TMO_CALLS_PAST, "syscall"))
+        ret->has_rings = rings_by_number(f);
+    if (ret->has_rings)
+        add(ret, TMO_CALLS_PAST, "io_uring");
+}
+
+bool tmo_cli_imports_rings_alone(const struct tmo_imports *imports)
+{
+    return imports->has_rings && has_nothing_else(imports);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -257,6 +334,8 @@ int tmo_cli_imports_read(const char *path, struct tmo_imports *ret)
         if (found)
             r = read_dynamic(&f, &s, ret);
     }
+    if (r == 0)
+        look_for_rings(&f, ret);
     close(fd);
     for (size_t kind = 0; kind < TMO_CALLS_KINDS; kind++)
         qsort(ret->calls[kind], ret->counts[kind], sizeof(ret->calls[kind][0]), by_name);

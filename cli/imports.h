@@ -26,10 +26,16 @@ struct tmo_imports {
     char *rpath, *runpath; /* NULL: none */
     const char *calls[TMO_CALLS_KINDS][TMO_CALLS_MAX];
     unsigned counts[TMO_CALLS_KINDS];
+    bool makes_sockets, moves_data; /* by calls of the network */
+    bool has_rings; /* it uses io_uring, by liburing or by the numbers of its calls */
 };
 
 /* Reads the file at PATH. What it fills in stays. Returns 0, also for a file without a dynamic
  * section, which imports nothing; or as tmo_cli_elf_read_path(), or -ENOMEM. */
 int tmo_cli_imports_read(const char *path, struct tmo_imports *ret);
+
+/* Whether all that it could wait for on its sockets goes through io_uring: it has that and sockets,
+ * and imports nothing else that waits. Some such programs import more, and are not seen. */
+bool tmo_cli_imports_rings_alone(const struct tmo_imports *imports);
 
 #endif

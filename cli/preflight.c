@@ -3,6 +3,7 @@
  * getauxval(3), capabilities(7); fs/exec.c and security/commoncap.c for AT_SECURE.
  */
 #include "cli/preflight.h"
+#include "cli/imports.h"
 
 #include <elf.h>
 #include <endian.h>
@@ -197,6 +198,16 @@ static enum tmo_obstacle find_obstacle(const struct tmo_elf *program, const stru
     return TMO_OBSTACLE_NONE;
 }
 
+/* The same of what PROGRAM, in the file PATH, imports. */
+static enum tmo_obstacle find_passage(const char *path, char *reason, size_t size)
+{
+    static struct tmo_imports imports;
+    if (tmo_cli_imports_read(path, &imports) < 0 || !tmo_cli_imports_rings_alone(&imports))
+        return TMO_OBSTACLE_NONE;
+    snprintf(reason, size, "does by io_uring all that its sockets could wait for: that is no call");
+    return TMO_OBSTACLE_RINGS;
+}
+
 /* Judges the file RET->path. Returns -ENOEXEC if it is no ELF file, else 0. */
 static int judge(const struct tmo_elf *library, struct tmo_preflight *ret)
 {
@@ -207,6 +218,8 @@ static int judge(const struct tmo_elf *library, struct tmo_preflight *ret)
     ret->secure = secure_reason(ret->path); /* needs no right to read the file */
     if (r == 0)
         ret->obstacle = find_obstacle(&ret->elf, library, ret->reason, sizeof(ret->reason));
+    if (r == 0 && ret->obstacle == TMO_OBSTACLE_NONE)
+        ret->obstacle = find_passage(ret->path, ret->reason, sizeof(ret->reason));
     if (ret->obstacle != TMO_OBSTACLE_NONE) {
         ret->reach = TMO_REACH_NO;
     } else if (ret->secure != NULL) {

@@ -25,6 +25,7 @@ enum tmo_obstacle {
     TMO_OBSTACLE_STATIC,
     TMO_OBSTACLE_LIBC,
     TMO_OBSTACLE_GO,
+    TMO_OBSTACLE_RINGS, /* what its sockets wait for goes through io_uring */
 };
 
 #define TMO_SCRIPTS_MAX 16

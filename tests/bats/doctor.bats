@@ -146,14 +146,42 @@ END
     "${TMO_CC[@]}" -shared -fPIC -o libring.so ring.c
     "${TMO_CC[@]}" -w -fno-builtin -o past past.c ./libring.so -ldl
     doctor 0 ./past
-    says 'may pass: dlmopen, imported by the program' 'may pass: io_uring, imported by the program' \
+    says 'may pass: dlmopen, imported by the program' 'may pass: io_uring, used by the program' \
         'may pass: syscall, imported by the program' 'opens: libraries'
     printf 'int io;\n' >io.c
     "${TMO_CC[@]}" -shared -fPIC -Wl,-soname,liburing.so.2 -o liburing.so io.c
     printf 'int main(void) { return 0; }\n' >needs.c
     "${TMO_CC[@]}" -o needs needs.c -Wl,--no-as-needed ./liburing.so
     doctor 0 ./needs
-    says 'may pass: io_uring, imported by the program'
+    says 'may pass: io_uring, used by the program'
+}
+
+@test "a program whose sockets can only wait in io_uring: only from outside" {
+    "${TMO_CC[@]}" -D_GNU_SOURCE -O1 -o uring "$TMO_ROOT/tests/programs/uring.c" 2>uring.err ||
+        skip "no headers of io_uring here: $(tail -n 1 uring.err)"
+    doctor 1 ./uring
+    says 'may pass: io_uring, used by the program' "$ONLY_OUTSIDE (it does by io_uring all" \
+        'instead: start it by socktmo run --guard'
+    cmd run ./uring probe
+    expect_warned 'does by io_uring all that its sockets could wait for'
+    # by the name of the library, and with something else to wait by
+    printf 'int io_uring_queue_init(void) { return 0; }\n' >ring.c
+    "${TMO_CC[@]}" -shared -fPIC -o libring.so ring.c
+    cat >rings.c <<'END'
+#include <sys/socket.h>
+int io_uring_queue_init(void);
+int main(void)
+{
+    char c = 0;
+    (void)c;
+    return socket(AF_INET, SOCK_STREAM, 0) < io_uring_queue_init() MORE;
+}
+END
+    "${TMO_CC[@]}" -w -DMORE= -o rings rings.c ./libring.so
+    doctor 1 ./rings
+    "${TMO_CC[@]}" -w -U_FORTIFY_SOURCE '-DMORE=+recv(3, &c, 1, 0)' -o rings rings.c ./libring.so
+    doctor 0 ./rings
+    says 'may pass: io_uring, used by the program'
 }
 
 @test "static programs: only from outside" {

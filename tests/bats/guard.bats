@@ -195,6 +195,25 @@ wait_for() {
         "bash false client true " ]] || fail "records"
 }
 
+@test "what waits in io_uring is not, though the library is there" {
+    "${TMO_CC[@]}" -D_GNU_SOURCE -O1 -o uring "$TMO_ROOT/tests/programs/uring.c" 2>uring.err ||
+        skip "no headers of io_uring here: $(tail -n 1 uring.err)"
+    ./uring probe >probed || skip "the kernel refuses io_uring: $(<probed)"
+    peer_start silent
+    CLIENT=./uring
+    guarded --recv 1s -- connect:"$PEER_PORT" send:3 recv
+    expect_ended recv
+    [[ $(record timeout '[.limit, .call, .program] | join(" ")') == "recv guard uring" ]] ||
+        fail "the record"
+    assert_between 1000 1450 "$(record timeout .waited_ms)" waited_ms
+    [[ $(record close '[.reason, .timeouts] | join(" ")') == "timeout 1" ]] || fail "close"
+    peer_start unreachable
+    rm log
+    cmd run --guard=auto --connect 1s --log "$PWD/log" ./uring connect:"$PEER_PORT"
+    expect_ended connect
+    [[ $(record timeout '[.limit, .call] | join(" ")') == "connect guard" ]] || fail "the record"
+}
+
 @test "a connection that the library had, and a static program goes on with" {
     peer_start silent
     cmd run --guard --recv 600ms --log "$PWD/log" bash -c "

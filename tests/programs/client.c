@@ -6,7 +6,9 @@
  *     connect:PORT      to 127.0.0.1
  *     fd:N              goes on with what is open there
  *     send:N, recv      N bytes; what there is, up to 4096
- *     all               receives until the end
+ *     get:PATH, put:N   sends a request of HTTP for that; one with a body of N bytes
+ *     all, polled       receives until the end; the same, with a poll before each receive
+ *     print             the same as all, and writes what comes to stdout
  *     fill              sends until that fails
  *     listen, accept    on a port of loopback, printed; accept gives the socket for what follows
  *     rest:MS
@@ -22,7 +24,9 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +87,44 @@ static void do_listen(void)
     check("listen", listen(listener, 8));
     check("listen", getsockname(listener, (struct sockaddr *)&on, &len));
     say("listen", ntohs(on.sin_port));
+}
+
+/* Receives until the end. */
+static long take_all(const char *action, bool polls, FILE *to)
+{
+    static char piece[1 << 16];
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    long sum = 0;
+    for (;;) {
+        if (polls)
+            check(action, poll(&poller, 1, -1));
+        long n = recv(fd, piece, sizeof(piece), 0);
+        check(action, n);
+        if (n == 0)
+            return sum;
+        sum += n;
+        if (to != NULL && fwrite(piece, 1, (size_t)n, to) != (size_t)n)
+            check("write", -1);
+    }
+}
+
+static void give(const char *action, const char *bytes, long len)
+{
+    for (long at = 0, n; at < len; at += n)
+        check(action, n = send(fd, bytes + at, (size_t)(len - at), MSG_NOSIGNAL));
+}
+
+static void put(const char *action, long count)
+{
+    static const char zeros[1 << 16];
+    char head[128];
+    long piece = sizeof(zeros);
+    int len =
+        snprintf(head, sizeof(head),
+                 "PUT /x HTTP/1.1\r\nConnection: close\r\nContent-Length: %ld\r\n\r\n", count);
+    give(action, head, len);
+    for (; count > 0; count -= piece)
+        give(action, zeros, count < piece ? count : piece);
 }
 
 static void churn(long count, long port)
@@ -153,11 +195,15 @@ int main(int argc, char **argv)
             check(name, n = send(fd, much, (size_t)a, MSG_NOSIGNAL));
         } else if (strcmp(name, "recv") == 0) {
             check(name, n = recv(fd, buf, sizeof(buf), 0));
-        } else if (strcmp(name, "all") == 0) {
-            long got;
-            while ((got = recv(fd, buf, sizeof(buf), 0)) > 0)
-                n += got;
-            check(name, got);
+        } else if (strcmp(name, "get") == 0 && first != NULL) {
+            n = snprintf(buf, sizeof(buf), "GET %.200s HTTP/1.0\r\n\r\n", first);
+            give(name, buf, n);
+        } else if (strcmp(name, "put") == 0) {
+            put(name, n = a);
+        } else if (strcmp(name, "all") == 0 || strcmp(name, "polled") == 0) {
+            n = take_all(name, strcmp(name, "polled") == 0, NULL);
+        } else if (strcmp(name, "print") == 0) {
+            n = take_all(name, false, stdout);
         } else if (strcmp(name, "fill") == 0) {
             for (;;)
                 check(name, send(fd, much, sizeof(much), MSG_NOSIGNAL));
