@@ -241,8 +241,10 @@ check-source: all
 check-bats: all programs
 	$(if $(CHOSEN),$(Q)$(TEST_ENV) bash tests/bats.sh $(BATS_JOBS) '$(F)' $(CHOSEN))
 
+# ENGINE=watchdog: the same by another engine
+ENGINE   =
 check-clients: all programs
-	$(Q)$(TEST_ENV) bash tests/clients/run.sh '$(F)'
+	$(Q)$(TEST_ENV) TMO_ENGINE='$(ENGINE)' bash tests/clients/run.sh '$(F)'
 
 # --- lint, fuzz, bench ----------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ clients="$check wget python3-aiohttp python3-requests python3-httpx python3-psyc
     postgresql-client mariadb-client-core rsync lftp aria2 apache2-utils socat mosquitto-clients
     ldap-utils bind9-dnsutils netcat-openbsd netcat-traditional ncat inetutils-telnet elinks w3m
     lynx axel swaks fetchmail smbclient inetutils-ftp monitoring-plugins-basic busybox subversion
-    libmemcached-tools gnutls-bin hey"
+    libmemcached-tools gnutls-bin hey golang-go"
 
 case ${1-} in
 demo) wanted=$demo ;;

@@ -4,13 +4,24 @@
 # shellcheck disable=SC2034,SC2154 # helpers.bash reads TMO_CUT, and sets status and output
 #
 # Peers that are slow but within the limits, large transfers, clients that do something else for
-# longer than a limit, idle connections: nothing is different from bare, and no limit expires.
+# longer than a limit, idle connections: nothing is different from bare, and no limit expires. What no
+# preload reaches is tried under the guard.
 
 load helpers
 
 LIMITS=(SOCKTMO_TIMEOUT=2s SOCKTMO_STRICT=on)
 PROGRAM=$TMO_ROOT/tests/programs/healthy.py
 MANY=$((200 << 20))
+
+setup_file() {
+    bash "$TMO_ROOT/tests/clients/build.sh" "$BATS_FILE_TMPDIR" static-client uring go-client
+}
+
+# built NAME: sets CLIENT to a program of build.sh, or skips the test.
+built() {
+    CLIENT=$BATS_FILE_TMPDIR/$1
+    [[ -x $CLIENT ]] || skip "$(<"$CLIENT.lacks")"
+}
 
 # server_start: healthy.py's own, without the shim. Sets PORT.
 server_start() {
@@ -33,6 +44,45 @@ same_as_bare() {
     [[ $status -eq 0 && $output == "$said" ]] || fail "bare it says '$said'"
     assert_records timeout 0
     [[ $(records close) -ge 1 ]] || fail "no connection is on record"
+}
+
+# summed CMD…: its status, and the SHA-256 of what it says. Each answer has another date.
+summed() {
+    # shellcheck disable=SC2016 # the inner bash's own
+    bare "${SETTINGS[@]}" -- bash -c 'set -o pipefail
+        "$@" | grep -av "^Date:" | sha256sum' - "$@" </dev/null
+}
+
+# guarded_as_bare CMD…: bare and under the guard it ends well and says the same; no limit expired.
+guarded_as_bare() {
+    local said
+
+    SETTINGS=()
+    summed "$@"
+    [[ $status -eq 0 ]] || fail "bare: status $status"
+    said=$output
+    SETTINGS=("${LIMITS[@]}" SOCKTMO_LOG="$PWD/log")
+    summed "$TMO_BIN" run --guard "$@"
+    [[ $status -eq 0 && $output == "$said" ]] || fail "bare it says '$said'"
+    assert_records timeout 0
+}
+
+# with_peers GET PUT: arrays of words that {n} and {port} stand in: a body in pieces for longer than
+# the limit, and 64 MB each way.
+with_peers() {
+    local -n get=$1 put=$2
+    local -a words
+
+    TMO_CUT=60
+    MANY=$((64 << 20))
+    server_start
+    words=("${get[@]//'{port}'/$PORT}")
+    guarded_as_bare "${words[@]//'{n}'/slow/400}"
+    assert_between 2900 9000
+    [[ $(records close) -eq 1 ]] || fail "not one connection is on record"
+    guarded_as_bare "${words[@]//'{n}'/$MANY}"
+    words=("${put[@]//'{port}'/$PORT}")
+    guarded_as_bare "${words[@]//'{n}'/$MANY}"
 }
 
 @test "an answer that is late but in time" {
@@ -123,4 +173,38 @@ time.sleep(9)' <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
         /usr/bin/python3 "$PROGRAM" subscribe "$PEER_PORT"
     [[ $status -eq 0 && $output == $'ready\nnews' ]] || fail "under answer"
     assert_records timeout 0
+}
+
+# --- under the guard ------------------------------------------------------------------------------
+
+@test "under the guard: a static program" {
+    built static-client
+    get=("$CLIENT" 'connect:{port}' 'get:/{n}' print) put=("$CLIENT" 'connect:{port}' 'put:{n}' print)
+    with_peers get put
+    guarded_as_bare "$CLIENT" connect:"$PORT" get:/slow/300 polled
+}
+
+@test "under the guard: io_uring" {
+    built uring
+    get=("$CLIENT" 'connect:{port}' 'get:/{n}' print) put=("$CLIENT" 'connect:{port}' 'put:{n}' print)
+    with_peers get put
+}
+
+@test "under the guard: Go" {
+    built go-client
+    get=("$CLIENT" get 'http://127.0.0.1:{port}/{n}')
+    put=("$CLIENT" put 'http://127.0.0.1:{port}/x' '{n}')
+    with_peers get put
+}
+
+@test "under the guard: the extension curl of PHP" {
+    requires php php-cli
+    php -m | grep -qx curl || skip "PHP has no curl (Debian package php-curl)"
+    # shellcheck disable=SC2016 # php's own
+    get=(php -r '$c = curl_init($argv[1]); exit(curl_exec($c) ? 0 : 1);' 'http://127.0.0.1:{port}/{n}')
+    # shellcheck disable=SC2016
+    put=(php -r '$c = curl_init($argv[1]); curl_setopt_array($c, [CURLOPT_UPLOAD => true,
+        CURLOPT_INFILE => fopen("/dev/zero", "r"), CURLOPT_INFILESIZE => $argv[2]]);
+        exit(curl_exec($c) ? 0 : 1);' 'http://127.0.0.1:{port}/x' '{n}')
+    with_peers get put
 }

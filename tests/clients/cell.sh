@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # cell.sh NAME/PEER: one cell of the matrix. It runs the client bare, with a hard cut, and if it
-# hangs there, once more under the shim. What came of it is one line in $CELLS/NAME/PEER/result:
+# hangs there, once more under the preload, or where $CELLS/NAME/how says `guard` under
+# `socktmo run --guard`, with the same limits. What came of it is one line in $CELLS/NAME/PEER/result:
 #
 #     OUTCOME MS DETAIL…
 #
@@ -16,7 +17,8 @@
 #     HANG     had to be killed
 #
 # MS is how long it took from its first connection (or from its start, if there was none).
-# run.sh exports CELLS, where all of this is kept, CLASSES, BIG, and TMO_LIB.
+# run.sh exports CELLS, where all of this is kept, BIG, TMO_LIB, TMO_BIN, and TMO_ENGINE: who keeps
+# the time under the preload, if not who does by default.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -37,6 +39,7 @@ WORDS+='|warning|unavailable|not available|interrupted|terminated|disconnect|no 
 cell=$1
 name=${cell%/*}
 peer=${cell#*/}
+how=$(<"$CELLS/$name/how")
 folder=$CELLS/$cell
 log=$folder/log
 mkdir -p "$folder"
@@ -53,8 +56,9 @@ port_of() {
     cat "$CELLS/peers/$(peer_key "$1" "${PROTOCOL[$name]}")"
 }
 
-# run WHERE PEER CUT_MS [VAR=VALUE…]: the client against that peer, killed after CUT_MS. What it
-# says goes to WHERE.out; sets status, began_ms and ended_ms.
+# run WHERE PEER CUT_MS [VAR=VALUE…]: the client against that peer, by LAUNCHER, killed after
+# CUT_MS. What it says goes to WHERE.out; sets status, began_ms and ended_ms.
+LAUNCHER=()
 run() {
     local where=$1 port command=${COMMAND[$cell]} cut
     local -a words
@@ -76,7 +80,8 @@ run() {
     *) exec 0</dev/null ;;
     esac
     # timeout leads a process group, so that nothing that the client started is left either
-    (cd "$where.files" && exec timeout -s KILL "$cut" env "$@" "${words[@]}") <&0 >"$where.out" 2>&1 &
+    (cd "$where.files" && exec timeout -s KILL "$cut" env "$@" "${LAUNCHER[@]}" "${words[@]}") \
+        <&0 >"$where.out" 2>&1 &
     wait $! 2>/dev/null
     status=$?
     ended_ms=$((${EPOCHREALTIME/./} / 1000))
@@ -88,12 +93,13 @@ result() {
     exit 0
 }
 
-# first_ms: when the first connection of the log began; its start if there is none.
+# first_ms: when the first connection of the log began, which the guard sees a little later than the
+# kernel that keeps its waits; its start if there is none.
 first_ms() {
     local first=
 
     [[ ! -s $log ]] || first=$(jq -rsR '[split("\n")[] | fromjson? | select(.age_ms != null)
-        | ((.ts[0:19] + "Z" | fromdateiso8601) * 1000 + (.ts[20:23] | tonumber)) - .age_ms]
+        | ((.ts[0:19] + "Z" | fromdateiso8601) * 1000 + (.ts[20:23] | tonumber)) - ([.age_ms, .waited_ms] | max)]
         | min // empty' "$log")
     echo "${first:-$began_ms}"
 }
@@ -116,7 +122,7 @@ run bare "$peer" $((BARE_S * 1000))
 [[ $status -eq 137 && $((ended_ms - began_ms)) -ge $((BARE_S * 1000)) ]] ||
     result ends $((ended_ms - began_ms)) "status $status: $(tail -n 1 bare.out | head -c 200)"
 
-# --- under the shim -------------------------------------------------------------------------------
+# --- under the preload, or the guard --------------------------------------------------------------
 
 limit_ms=$LIMIT_MS
 limits=("SOCKTMO_TIMEOUT=${LIMIT_MS}ms")
@@ -125,9 +131,14 @@ if [[ $peer == drip ]]; then
     limits+=("SOCKTMO_TOTAL=${TOTAL_MS}ms")
 fi
 most_ms=$((limit_ms * 12 * WAITS[$cell] / 10 + 1000))
+if [[ $how == preload ]]; then
+    limits+=("LD_PRELOAD=$TMO_LIB" ${TMO_ENGINE:+"SOCKTMO_ENGINE=$TMO_ENGINE"})
+fi
 under() {
+    [[ $how == preload ]] || LAUNCHER=("$TMO_BIN" run --guard)
     run "$1" "$peer" $((START[$cell] + most_ms + 500)) "${limits[@]}" "${@:2}" \
-        "SOCKTMO_LOG=$log" SOCKTMO_EVENTS=close,timeout,connect "LD_PRELOAD=$TMO_LIB"
+        "SOCKTMO_LOG=$log" SOCKTMO_EVENTS=close,timeout,connect
+    LAUNCHER=()
 }
 
 under under

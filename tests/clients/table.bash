@@ -9,17 +9,17 @@
 #
 # {port} in CMD is the peer's port, {big} a file of 64 MiB, {programs} the folder of that name
 # here, {build} the folder of what was compiled. PROTOCOL is one of peers.bash; a client of `tls`
-# meets `tls` in place of `silent`.
+# meets `tls` in place of `silent`. Whether a row runs under the preload or under the guard is not
+# written here: `socktmo doctor` is asked.
 #
 #     waits=N         how many limits in a row it may take, for its own second attempts
 #     stdin=hold      standard input stays open and says nothing; zeros: it never ends. Else empty
-#     out=CLASS       it cannot be reached (static, go): shown, and not counted
 #     load=yes        it downloads: half an answer must never pass for the whole
 #     start=MS        how long a start may take on a busy machine
 
 START_MS=3000
 ROWS=()
-declare -A PROTOCOL COMMAND WAITS STDIN OUT LOAD START
+declare -A PROTOCOL COMMAND WAITS STDIN LOAD START
 
 # row_set KEY CELLS… -- : nothing here but the two words of the table below
 cell_set() {
@@ -32,7 +32,6 @@ cell_set() {
         case $word in
         waits=*) WAITS[$cell]=${word#*=} ;;
         stdin=*) STDIN[$cell]=${word#*=} ;;
-        out=*) OUT[${cell%/*}]=${word#*=} ;;
         load=yes) LOAD[${cell%/*}]=yes ;;
         start=*) START[$cell]=${word#*=} ;;
         *) echo "table.bash: '$word'?" >&2 && exit 2 ;;
@@ -40,7 +39,7 @@ cell_set() {
         shift
     done
     shift
-    COMMAND[$cell]=$(printf '%q ' "$@")
+    printf -v "COMMAND[$cell]" '%q ' "$@"
 }
 
 client() {
@@ -129,7 +128,11 @@ also tls -- ruby '{programs}/client.rb' http-tls '{port}'
 client php-fsockopen http -- php '{programs}/client.php' fsockopen '{port}'
 client php-file http load=yes -- php '{programs}/client.php' file '{port}'
 also tls -- php '{programs}/client.php' file-tls '{port}'
+# PHP loads its extensions with RTLD_DEEPBIND
 client php-curl http load=yes -- php '{programs}/client.php' curl '{port}'
+# libcurl first waits a second for an answer to its Expect
+also noread waits=2 -- php '{programs}/client.php' curl-put '{port}' '{big}'
+also tls -- php '{programs}/client.php' curl-tls '{port}'
 client node-http http load=yes -- node '{programs}/client.js' http '{port}'
 also noread -- node '{programs}/client.js' http-put '{port}'
 also tls -- node '{programs}/client.js' http-tls '{port}'
@@ -148,7 +151,7 @@ also tls start=6000 -- "${java[@]}" client-tls '{port}'
 # --- http and its kin -----------------------------------------------------------------------------
 
 client curl http load=yes -- curl -sS -o out "$url"
-also noread -- curl -sS -T '{big}' "$url"
+also noread waits=2 -- curl -sS -T '{big}' "$url"
 also tls -- curl -sSk "$urls"
 client curl-ftp ftp load=yes -- curl -sS -o out 'ftp://127.0.0.1:{port}/x'
 client curl-imap imap -- curl -sS 'imap://127.0.0.1:{port}/INBOX'
@@ -172,8 +175,26 @@ also tls -- git -c http.sslVerify=false clone -q "$urls" clone
 client svn-http http load=yes -- svn ls --non-interactive "$url"
 # a second connection for what the first did not give
 client apt-get http load=yes waits=2 -- sh '{programs}/apt-update.sh' '{port}'
-# a Go program makes its system calls itself
-client hey http out=go -- hey -n 1 -c 1 -t 0 "$url"
+
+# --- what no preload reaches ----------------------------------------------------------------------
+
+# compiled by build.sh where that can be
+BUILT=(go-client go-client-static static-client uring)
+
+client go http load=yes -- '{build}/built/go-client' get "$url"
+also noread -- '{build}/built/go-client' put "$url" 67108864
+also tls -- '{build}/built/go-client' get "$urls"
+client go-static http load=yes -- '{build}/built/go-client-static' get "$url"
+also noread -- '{build}/built/go-client-static' put "$url" 67108864
+also tls -- '{build}/built/go-client-static' get "$urls"
+client hey http -- hey -n 1 -c 1 -t 0 "$url"
+also noread start=6000 -- hey -n 1 -c 1 -t 0 -m PUT -D '{big}' "$url"
+also tls -- hey -n 1 -c 1 -t 0 "$urls"
+client static-recv http -- '{build}/built/static-client' 'connect:{port}' get:/x all
+also noread -- '{build}/built/static-client' 'connect:{port}' fill
+client static-poll http -- '{build}/built/static-client' 'connect:{port}' get:/x polled
+client io_uring http -- '{build}/built/uring' 'connect:{port}' get:/x all
+also noread -- '{build}/built/uring' 'connect:{port}' fill
 
 # --- files, mail, databases, directories ----------------------------------------------------------
 

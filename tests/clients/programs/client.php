@@ -1,7 +1,7 @@
 <?php
 // SPDX-License-Identifier: MIT
 //
-// client.php LIBRARY PORT: fetches something from 127.0.0.1:PORT. PHP warns and gives false where
+// client.php LIBRARY PORT [FILE]: fetches something from 127.0.0.1:PORT, or puts FILE. PHP warns and gives false where
 // other languages throw; like most programs, this one looks at that only where nothing came at all.
 // The limits that the streams have of their own (60 s) are far away.
 [, $library, $port] = $argv;
@@ -25,6 +25,18 @@ switch ($library) {
         answered(file_get_contents("https://127.0.0.1:$port/x"));
     case 'curl':
         $curl = curl_init("http://127.0.0.1:$port/x");
+        curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
+        answered(curl_exec($curl));
+    case 'curl-put':
+        $curl = curl_init("http://127.0.0.1:$port/x");
+        curl_setopt($curl, CURLOPT_UPLOAD, true);
+        curl_setopt($curl, CURLOPT_INFILE, fopen($argv[3], 'r'));
+        curl_setopt($curl, CURLOPT_INFILESIZE, filesize($argv[3]));
+        curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
+        answered(curl_exec($curl));
+    case 'curl-tls':
+        $curl = curl_init("https://127.0.0.1:$port/x");
+        curl_setopt($curl, CURLOPT_SSL_VERIFYPEER, false);
         curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
         answered(curl_exec($curl));
     case 'mysqli':
