@@ -19,7 +19,6 @@ TMO_SPARSE struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
 static uint32_t slots_used; /* slots handed out so far, without those from the free list */
 static uint64_t free_head;  /* low half: slot number + 1, high half: a tag against ABA */
 static int highest = -1;    /* no descriptor above was ever ours */
-static bool high_seen;      /* a descriptor of TMO_HOT_SIZE or more was ours */
 
 /* The chunk that *WHERE points to, made first if there is none. NULL: no memory. */
 static void *chunk(void **where, size_t size)
@@ -80,18 +79,22 @@ static inline struct tmo_cell *made_cell(int fd)
     return cells != NULL ? &cells[(unsigned)fd % CHUNK] : NULL;
 }
 
-/* The same where descriptors share a byte, or may. */
+/* The same where descriptors share a byte, or may. Once SHARED it stays so, also when another thread
+ * writes it at the same time. */
 static NOINLINE void put_hot_shared(int fd, enum tmo_hot hot)
 {
-    unsigned char *byte = &tmo_track_hot[(uint16_t)fd];
-    if (fd >= TMO_HOT_SIZE && hot != TMO_HOT_NONE)
+    unsigned char *byte = &tmo_track_hot[TMO_HOT_INDEX(fd)];
+    unsigned char now = __atomic_load_n(byte, __ATOMIC_RELAXED);
+    if (fd >= TMO_HOT_SIZE && hot != TMO_HOT_NONE) {
         __atomic_store_n(&high_seen, true, __ATOMIC_RELEASE);
-    if (fd >= TMO_HOT_SIZE || TMO_TSAN_BYTE(*byte) == TMO_HOT_SLOW) {
-        if (hot != TMO_HOT_NONE)
-            __atomic_store_n(byte, TMO_HOT_SLOW, __ATOMIC_RELEASE);
-        return; /* it may be another descriptor's SLOW: once so, always so */
+        __atomic_store_n(byte, TMO_HOT_SHARED, __ATOMIC_RELEASE);
     }
-    __atomic_store_n(byte, (unsigned char)hot, __ATOMIC_RELEASE);
+    if (fd >= TMO_HOT_SIZE)
+        return;
+    while (now != TMO_HOT_SHARED &&
+           !__atomic_compare_exchange_n(byte, &now, (unsigned char)hot, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+        continue;
 }
 
 static inline void put_hot(int fd, enum tmo_hot hot)
@@ -99,7 +102,7 @@ static inline void put_hot(int fd, enum tmo_hot hot)
     if (UNLIKELY(fd >= TMO_HOT_SIZE || __atomic_load_n(&high_seen, __ATOMIC_ACQUIRE)))
         put_hot_shared(fd, hot);
     else
-        __atomic_store_n(&tmo_track_hot[(uint16_t)fd], (unsigned char)hot, __ATOMIC_RELEASE);
+        __atomic_store_n(&tmo_track_hot[TMO_HOT_INDEX(fd)], (unsigned char)hot, __ATOMIC_RELEASE);
 }
 
 static void raise_highest(int fd)
@@ -166,7 +169,8 @@ void tmo_track_share(int from, int to)
     tmo_cell_attend(target, tmo_cell_att_ms(source));
     __atomic_store_n(&target->due_ms, source->due_ms, __ATOMIC_RELAXED);
     __atomic_store_n(&target->slot, number_1, __ATOMIC_RELEASE);
-    put_hot(to, from < TMO_HOT_SIZE ? (enum tmo_hot)tmo_hot(from) : TMO_HOT_SLOW);
+    unsigned hot = tmo_hot(from);
+    put_hot(to, hot < TMO_HOT_SHARED ? (enum tmo_hot)hot : TMO_HOT_SLOW);
 }
 
 struct tmo_slot *tmo_track_leave(int fd)

@@ -18,20 +18,25 @@
 
 /* What a data call on a descriptor has to do. */
 enum tmo_hot {
-    TMO_HOT_NONE,  /* not ours: jump to the real function */
-    TMO_HOT_PASS,  /* ours, but nothing follows a data call: non-blocking, or without a limit */
-    TMO_HOT_CHECK, /* ours, blocking, with a limit: look at a call that failed or came up short */
-    TMO_HOT_SLOW,  /* look before the call too: ended, expired once, inherited, not connected */
+    TMO_HOT_NONE,   /* not ours: jump to the real function */
+    TMO_HOT_PASS,   /* ours, but nothing follows a data call: non-blocking, or without a limit */
+    TMO_HOT_CHECK,  /* ours, blocking, with a limit: look at a call that failed or came up short */
+    TMO_HOT_SLOW,   /* look before the call too: ended, expired once, inherited, not connected */
+    TMO_HOT_SHARED, /* as SLOW, for good: a descriptor of TMO_HOT_SIZE or more has this byte */
 };
 
-/* By the low 16 bits of the descriptor. A descriptor above shares its byte with one below; such a
- * byte is SLOW for good, and the slow path asks tmo_track_slot(), which is exact. */
+/* By the low 16 bits of the descriptor. A descriptor above shares its byte with one below; the slow
+ * path then asks tmo_track_slot(), which is exact. `make distcheck P=shared` has a table so small
+ * that nearly all numbers share a byte. */
+#ifndef TMO_HOT_SIZE
 #define TMO_HOT_SIZE 65536
+#endif
+#define TMO_HOT_INDEX(fd) ((unsigned)(fd) % TMO_HOT_SIZE)
 extern unsigned char tmo_track_hot[TMO_HOT_SIZE] __attribute__((visibility("hidden")));
 
 static inline unsigned tmo_hot(int fd)
 {
-    return TMO_TSAN_BYTE(tmo_track_hot[(uint16_t)fd]);
+    return TMO_TSAN_BYTE(tmo_track_hot[TMO_HOT_INDEX(fd)]);
 }
 
 /* Descriptors from here on are left alone (fs.nr_open is 1,048,576 by default). */

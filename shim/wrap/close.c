@@ -56,7 +56,7 @@ void tmo_close_duplicated(int fd, int copy)
 
 static bool owns(int fd)
 {
-    return tmo_hot(fd) == TMO_HOT_SLOW && tmo_sink_owns(&tmo_current.sink, fd);
+    return tmo_hot(fd) >= TMO_HOT_SLOW && tmo_sink_owns(&tmo_current.sink, fd);
 }
 
 /* tmo_close_mind() of one that is ours, in one way or the other. */

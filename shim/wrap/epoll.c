@@ -141,7 +141,7 @@ looks:
 
 int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms)
 {
-    if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
+    if (TMO_UNLIKELY(tmo_hot(set) >= TMO_HOT_SLOW))
         return wait_watched(set, events, max, timeout_ms);
     return tmo_real.epoll_wait(set, events, max, timeout_ms);
 }
@@ -182,7 +182,7 @@ static __attribute__((noinline)) int pwait_masked(int set, struct epoll_event *e
 int wrap_epoll_pwait(int set, struct epoll_event *events, int max, int timeout_ms,
                      const sigset_t *mask)
 {
-    if (TMO_LIKELY(tmo_hot(set) != TMO_HOT_SLOW))
+    if (TMO_LIKELY(tmo_hot(set) < TMO_HOT_SLOW))
         return tmo_real.epoll_pwait(set, events, max, timeout_ms, mask);
     return mask == NULL ? pwait_watched(set, events, max, timeout_ms)
                         : pwait_masked(set, events, max, timeout_ms, mask);
@@ -210,7 +210,7 @@ static __attribute__((noinline)) int pwait2_watched(exact_call *exact, int set,
 int wrap_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
                       const sigset_t *mask)
 {
-    if (TMO_UNLIKELY(tmo_hot(set) == TMO_HOT_SLOW))
+    if (TMO_UNLIKELY(tmo_hot(set) >= TMO_HOT_SLOW))
         return pwait2_watched(tmo_real.epoll_pwait2, set, events, max, timeout, mask);
     return tmo_real.epoll_pwait2(set, events, max, timeout, mask);
 }
@@ -227,7 +227,7 @@ static int by_number(int set, struct epoll_event *events, int max, const struct 
 int tmo_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
                      const sigset_t *mask)
 {
-    if (tmo_hot(set) == TMO_HOT_SLOW)
+    if (tmo_hot(set) >= TMO_HOT_SLOW)
         return pwait2_watched(by_number, set, events, max, timeout, mask);
     return by_number(set, events, max, timeout, mask);
 }

@@ -220,7 +220,7 @@ TMO_ALIAS(__ioctl_time64, ioctl);
 
 int wrap_shutdown(int fd, int how)
 {
-    struct tmo_slot *slot = tmo_hot(fd) == TMO_HOT_SLOW ? tmo_state_slot(fd) : NULL;
+    struct tmo_slot *slot = tmo_hot(fd) >= TMO_HOT_SLOW ? tmo_state_slot(fd) : NULL;
     if (slot != NULL && (tmo_slot_flags(slot) & TMO_SLOT_ENDED) != 0) {
         errno = tmo_state_error(slot);
         return -1;

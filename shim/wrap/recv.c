@@ -223,7 +223,7 @@ recvmsg_after(int fd, struct msghdr *msg, int flags, ssize_t n)
 ssize_t wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     unsigned hot = tmo_hot(fd);
-    if (TMO_UNLIKELY(hot == TMO_HOT_SLOW || (hot == TMO_HOT_CHECK && (flags & MSG_WAITALL) != 0)))
+    if (TMO_UNLIKELY(hot >= TMO_HOT_SLOW || (hot == TMO_HOT_CHECK && (flags & MSG_WAITALL) != 0)))
         return recvmsg_slow(&kind_recvmsg, fd, msg, flags);
     ssize_t n = tmo_real.recvmsg(fd, msg, flags);
     if (n <= 0 && hot == TMO_HOT_CHECK && (n == 0 ? !tmo_is_end(fd) : tmo_may_be_ours(fd, flags)))

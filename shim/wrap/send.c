@@ -321,7 +321,7 @@ static ssize_t sendfile_any(struct tmo_call *call)
     size_t wanted = call->wanted;
     call->counts = false;
     const struct tmo_slot *slot =
-        tmo_hot(call->fd) == TMO_HOT_SLOW ? tmo_state_slot(call->fd) : NULL;
+        tmo_hot(call->fd) >= TMO_HOT_SLOW ? tmo_state_slot(call->fd) : NULL;
     if (slot != NULL && tmo_keeps(slot, TMO_SEND) && tmo_proto_is_tcp(slot->proto) &&
         wanted <= TMO_MOST_BYTES) /* more is refused, or cut, by the kernel */
         return sendfile_in_parts(call, slot);

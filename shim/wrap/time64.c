@@ -63,7 +63,7 @@ int wrap___epoll_pwait2_time64(int set, struct epoll_event *events, int max,
                                const struct tmo_timespec64 *timeout, const sigset_t *mask)
 {
     struct timespec t;
-    if (tmo_hot(set) != TMO_HOT_SLOW ||
+    if (tmo_hot(set) < TMO_HOT_SLOW ||
         (timeout != NULL && !tmo_wait_can_read(timeout, sizeof(*timeout))))
         return tmo_real.__epoll_pwait2_time64(set, events, max, timeout, mask);
     return wrap_epoll_pwait2(set, events, max, narrow(timeout, &t), mask);

@@ -38,7 +38,7 @@
 #define TMO_CHECKED_OR(fd, other)                                                                  \
     __asm__ goto("cmpb %1, %0\n jne %l[" #other "]"                                                \
                  :                                                                                 \
-                 : "m"(tmo_track_hot[(uint16_t)(fd)]), "i"(TMO_HOT_CHECK)                          \
+                 : "m"(tmo_track_hot[TMO_HOT_INDEX(fd)]), "i"(TMO_HOT_CHECK)                       \
                  : "cc"                                                                            \
                  : other)
 #else
