@@ -21,7 +21,8 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion" /* inside musl's FD_SET */
 #endif
 
-enum { KERNEL_MASK_BYTES = 8 };
+/* Of the type that the kernel takes: of an int, syscall(2) hands over bits that nobody set. */
+#define KERNEL_MASK_BYTES ((size_t)8)
 
 /* What pselect6 takes for its sixth argument. */
 struct raw_mask {
