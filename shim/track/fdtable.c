@@ -19,6 +19,7 @@ TMO_SPARSE struct tmo_slot *tmo_track_slots[TMO_TRACK_FDS / CHUNK];
 static uint32_t slots_used; /* slots handed out so far, without those from the free list */
 static uint64_t free_head;  /* low half: slot number + 1, high half: a tag against ABA */
 static int highest = -1;    /* no descriptor above was ever ours */
+static bool high_seen;      /* a descriptor of TMO_HOT_SIZE or more was ours */
 
 /* The chunk that *WHERE points to, made first if there is none. NULL: no memory. */
 static void *chunk(void **where, size_t size)

@@ -14,11 +14,14 @@
 #include "shim/wrap/last.h"
 #include "shim/wrap/thread.h"
 
-#include <linux/futex.h>
 #include <resolv.h>
 #include <string.h>
 
 enum { LOOKUP_RUNS, LOOKUP_DONE, LOOKUP_ABANDONED };
+
+/* Of linux/futex.h, which a compiler for musl is without; within this process. */
+enum { FUTEX_WAKE = 1 | 128, FUTEX_WAIT_BITSET = 9 | 128 };
+#define FUTEX_BITSET_ANY (-1L)
 
 /* Modules of nsswitch.conf(5) take up to some 256 KiB; it is memory only where it is touched. */
 #define STACK_BYTES ((size_t)512 << 10)
@@ -122,7 +125,7 @@ static void *run(void *arg)
     if (__atomic_exchange_n(&l->state, LOOKUP_DONE, __ATOMIC_ACQ_REL) == LOOKUP_ABANDONED)
         drop(l);
     else /* it may be gone by now; then nobody is waked, or one who looks again */
-        (void)TMO_RAW3(SYS_futex, &l->state, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
+        (void)TMO_RAW3(SYS_futex, &l->state, FUTEX_WAKE, 1);
     return NULL;
 }
 
@@ -153,8 +156,8 @@ static bool abandon(struct tmo_lookup *l)
  * would need libgcc. */
 static long wait_once(struct tmo_lookup *l, const struct timespec *until)
 {
-    return tmo_raw_call(SYS_futex, (long)&l->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                        LOOKUP_RUNS, (long)until, 0, FUTEX_BITSET_MATCH_ANY & 0xffffffffL);
+    return tmo_raw_call(SYS_futex, (long)&l->state, FUTEX_WAIT_BITSET, LOOKUP_RUNS, (long)until, 0,
+                        FUTEX_BITSET_ANY);
 }
 
 /* Whether LOOKUP is done by DEADLINE_NS (monotonic; INT64_MAX: without end). A handler that runs

@@ -186,6 +186,21 @@ static void set_up(const char *how)
     close(fd);
 }
 
+/* --- what musl lacks -------------------------------------------------------------------------- */
+
+#ifdef __GLIBC__
+static size_t bytes_taken(void)
+{
+    return mallinfo2().uordblks;
+}
+#else
+#define strerrorname_np strerror
+static size_t bytes_taken(void)
+{
+    return 0;
+}
+#endif
+
 /* --- the calls ------------------------------------------------------------------------------- */
 
 static char said[3][512]; /* of a step; of two threads */
@@ -438,16 +453,15 @@ static void step_loop(const char *argument)
         if (i != times / 4)
             continue;
         await_threads();
-        bytes = mallinfo2().uordblks;
+        bytes = bytes_taken();
         maps = lines("/proc/self/maps");
         fds = entries("/proc/self/fd"); /* with the log's */
     }
     await_threads();
     snprintf(said[0], sizeof said[0], "%d failed, %d threads, %d descriptors more, %s", failed,
              entries("/proc/self/task") - 1, entries("/proc/self/fd") - fds,
-             mallinfo2().uordblks <= bytes + 8192 && lines("/proc/self/maps") <= maps + 16
-                 ? "no memory"
-                 : "memory");
+             bytes_taken() <= bytes + 8192 && lines("/proc/self/maps") <= maps + 16 ? "no memory"
+                                                                                    : "memory");
 }
 
 static void step_none(const char *argument)
