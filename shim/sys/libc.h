@@ -56,7 +56,7 @@ struct tmo_timespec64 {
 
 /* vfork(2), clone(2) and dlopen(3) may only be passed on by a jump (wrap/vfork.c, dlopen.c), which
  * is written per architecture. */
-#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__) || defined(__arm__)
 #define TMO_HAVE_VFORK_JUMP 1
 #ifdef __GLIBC__ /* musl has no RTLD_DEEPBIND */
 #define TMO_HAVE_DLOPEN_JUMP 1

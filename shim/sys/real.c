@@ -20,6 +20,8 @@
 #define SINCE "GLIBC_2.0"
 #elif defined(__GLIBC__) && defined(__aarch64__)
 #define SINCE "GLIBC_2.17"
+#elif defined(__GLIBC__) && defined(__arm__)
+#define SINCE "GLIBC_2.4"
 #endif
 #ifdef SINCE
 extern void *since_dlsym(void *where, const char *name) __attribute__((weak));

@@ -47,6 +47,11 @@ void *tmo_dlopen_target(int *mode)
     "call tmo_dlopen_target\n"                                                                     \
     "add $12, %esp\n"                                                                              \
     "jmp *%eax\n"
+#elif defined(__arm__)
+#define JUMP                                                                                       \
+    "push {r0, r1, r2, lr}\n add r0, sp, #4\n"                                                     \
+    "bl tmo_dlopen_target\n mov ip, r0\n"                                                          \
+    "pop {r0, r1, r2, lr}\n bx ip\n"
 #else /* aarch64 */
 #define JUMP                                                                                       \
     "hint #34\n" /* bti c */                                                                       \

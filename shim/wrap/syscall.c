@@ -201,7 +201,11 @@ static bool follow_wait(long nr, const long *a, long *ret)
 static bool is_wait(long nr)
 {
 #ifdef SYS_poll
-    if (nr == SYS_poll || nr == SYS_epoll_wait || nr == SYS_select)
+    if (nr == SYS_poll || nr == SYS_epoll_wait)
+        return true;
+#endif
+#ifdef SYS_select
+    if (nr == SYS_select)
         return true;
 #endif
 #ifdef SYS_epoll_pwait2

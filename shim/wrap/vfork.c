@@ -41,6 +41,11 @@ void *tmo_clone_target(void)
     "sub $12, %esp\n call tmo_" name "_target\n add $12, %esp\n"                                   \
     "jmp *%eax\n"
 #define ENTRY ""
+#elif defined(__arm__)
+#define TARGET_OF(name)                                                                            \
+    "push {r0, r1, r2, r3, r4, lr}\n bl tmo_" name "_target\n mov ip, r0\n"                        \
+    "pop {r0, r1, r2, r3, r4, lr}\n bx ip\n"
+#define ENTRY ""
 #else /* aarch64 */
 #define TARGET_OF(name)                                                                            \
     "stp x29, x30, [sp, #-80]!\n stp x0, x1, [sp, #16]\n stp x2, x3, [sp, #32]\n"                  \

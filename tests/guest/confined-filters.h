@@ -43,6 +43,10 @@ static void case_filter_data(void)
     AS_CHILD("child", use_with_data_calls(&p));
 }
 
+#ifndef SYS_mmap /* 32-bit ARM */
+#define SYS_mmap SYS_mmap2
+#endif
+
 /* The calls of exchange() and come_and_go(), and what the library says that it makes besides. */
 static const long known_calls[] = {
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg,
@@ -52,7 +56,10 @@ static const long known_calls[] = {
     SYS_accept,
 #endif
 #ifdef SYS_poll
-    SYS_poll, SYS_select, SYS_epoll_wait,
+    SYS_poll, SYS_epoll_wait,
+#endif
+#ifdef SYS_select
+    SYS_select,
 #endif
     /* a record, and the log that it goes to */
     SYS_getsockname, SYS_openat, SYS_statx, SYS_fcntl, SYS_prlimit64, SYS_getpid, SYS_gettid,
