@@ -209,11 +209,12 @@ demo: all programs
 
 # --- check ----------------------------------------------------------------------------------------
 
-# libasan must come first, whoever else is preloaded.
+# libasan must come first, whoever else is preloaded. Faults and their handlers are the programs' own.
+ASAN     = detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:use_sigaltstack=0
 PRELOAD_asan = $(shell $(CC) -print-file-name=libasan.so)
 PRELOAD_tsan = $(shell $(CC) -print-file-name=libtsan.so)
 TEST_ENV = TMO_LIB=$(CURDIR)/$(LIBRARY) TMO_BIN=$(CURDIR)/$(COMMAND) TMO_BUILD=$(CURDIR)/$(BUILD) \
-           TMO_PRELOAD=$(PRELOAD_$(SAN)) TMO_SAN=$(SAN) ASAN_OPTIONS=detect_leaks=0 \
+           TMO_PRELOAD=$(PRELOAD_$(SAN)) TMO_SAN=$(SAN) ASAN_OPTIONS=$(ASAN) \
            $(if $(filter tsan,$(SAN)),TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp)
 BATS     = $(sort $(wildcard tests/bats/*.bats))
 T        =

@@ -16,6 +16,8 @@ declare -A needs=(
     [memcheck]='valgrind' [clang]='clang' [asan]='gcc' [tsan]='gcc' [musl]='musl-gcc (Debian package musl-tools)'
     [i386]='gcc -m32 (Debian package gcc-multilib)'
     [i386-time64]='gcc -m32 (Debian package gcc-multilib), and glibc 2.34'
+    [shared]='gcc'
+    [armhf]='clang, a sysroot for armhf, and qemu-arm (Debian packages libc6-dev-armhf-cross, libgcc-12-dev-armhf-cross, binutils-arm-linux-gnueabihf, qemu-user)'
     [arm64]='clang, a sysroot for arm64, and qemu-aarch64 (Debian packages libc6-dev-arm64-cross, libgcc-12-dev-arm64-cross, binutils-aarch64-linux-gnu, qemu-user)'
 )
 declare -A flags=(
@@ -23,6 +25,9 @@ declare -A flags=(
     [i386]='CC=gcc\ -m32 BUILD=build/i386'
     # the library as it is, and programs whose time_t has 64 bits
     [i386-time64]='CC=gcc\ -m32 BUILD=build/i386-time64 PROGRAM_FLAGS="-D_TIME_BITS=64 -Wno-conversion"'
+    [armhf]='CC=clang\ --target=arm-linux-gnueabihf BUILD=build/armhf'
+    # a table so small that nearly every number shares what is kept of it with others
+    [shared]='CFLAGS="-O2 -g -DTMO_HOT_SIZE=8" BUILD=build/shared'
     [arm64]='CC=clang\ --target=aarch64-linux-gnu BUILD=build/arm64'
 )
 # shellcheck disable=SC2016 # evaluated later
@@ -33,20 +38,26 @@ declare -A has=(
     [i386]='echo "int main(void){return 0;}" | gcc -m32 -x c -o /dev/null -'
     [i386-time64]='printf "#include <sys/types.h>\n%s\n" "int a[sizeof(time_t) == 8 ? 1 : -1];" |
         gcc -m32 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 -x c -c -o /dev/null -'
+    [shared]='command -v gcc'
+    [armhf]='command -v qemu-arm && echo "int main(void){return 0;}" |
+        clang --target=arm-linux-gnueabihf -x c -o /dev/null -'
     [arm64]='command -v qemu-aarch64 && echo "int main(void){return 0;}" |
         clang --target=aarch64-linux-gnu -x c -o /dev/null -'
 )
 
-# Of all platforms, and of those whose programs are slow.
+# Of all platforms; of the table that is too small; of those whose programs are slow.
 own='accept actions closing connect eventloop hosts lifetime luck modes recv retry send signals waits
     guest guest-asides guest-calls guest-cancels guest-confined guest-descriptors guest-endings
     guest-faults guest-interrupts guest-names guest-processes guest-shared guest-threads'
+by_number='accept closing connect eventloop lifetime recv send sockopt waits guest-calls
+    guest-descriptors guest-interrupts guest-processes guest-shared guest-threads'
 threaded='guest-cancels guest-interrupts guest-shared guest-threads hosts'
 
 tests_of() {
     case $1 in
     tsan) echo "${TESTS:-$threaded}" ;;
-    arm64) echo 'recv send' ;;
+    arm*) echo 'recv send' ;;
+    shared) echo "${TESTS:-$by_number}" ;;
     i386) [[ -z ${TMO_RUN-} ]] && echo "${TESTS:-$own}" || echo recv ;;
     i386-time64) [[ -z ${TMO_RUN-} ]] && echo 'recv send waits eventloop' || echo recv ;;
     *) echo "${TESTS:-$own}" ;;
@@ -112,6 +123,10 @@ tried() {
         export TMO_FOREIGN=$1 TMO_RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
         make+=("RUN=$TMO_RUN")
         ;;
+    armhf)
+        export TMO_FOREIGN=$1 TMO_RUN='qemu-arm -L /usr/arm-linux-gnueabihf'
+        make+=("RUN=$TMO_RUN")
+        ;;
     i386*)
         export TMO_FOREIGN=i386
         if ! "build/$1/unit/word" >/dev/null 2>&1; then # a kernel without 32-bit programs
@@ -133,7 +148,7 @@ tried() {
 checked() {
     local units=
 
-    [[ -z ${TMO_RUN-} ]] || units='T=deadline due duration errnos hosts load logfile record scope settings sink slot word'
+    [[ -z ${TMO_RUN-} ]] || units='T=deadline due duration errnos fdtable hosts load logfile record scope settings sink slot word'
     "${make[@]}" check-unit ${units:+"$units"} >>"$log" 2>&1 ||
         { said="unit tests fail: see $log" && return 1; }
     "${make[@]}" check-bats ${TMO_RUN:+BATS_JOBS=1} "T=$(tests_of "$1" | xargs)" >>"$log" 2>&1
@@ -151,7 +166,7 @@ checked() {
 }
 
 mkdir -p build
-[[ $# -gt 0 ]] || set -- clang asan tsan memcheck musl i386 i386-time64 arm64
+[[ $# -gt 0 ]] || set -- clang asan tsan memcheck shared musl i386 i386-time64 arm64 armhf
 failed=0
 for platform in "$@"; do
     if [[ -z ${needs[$platform]-} ]]; then

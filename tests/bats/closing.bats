@@ -171,7 +171,8 @@ ctypes.CDLL(None).syscall({"x86_64": 231}.get(os.uname().machine, 94), 7)' "$PEE
 # --- exec -----------------------------------------------------------------------------------------
 
 @test "exec: what it closes is recorded, if the program can be executed" {
-    for way in execve execv execvp execvpe fexecve execl execlp execle syscall; do
+    for way in execve execv execvp execvpe fexecve execl execlp execle execveat execveat_fd syscall \
+        syscall_at; do
         alike -- "$FDS" "${connected[@]}" cloexec:a send:a:4 "exec:$way:$TRUE"
         [[ $status -eq 0 ]] || fail "$way"
         assert_closes exec
@@ -181,7 +182,7 @@ ctypes.CDLL(None).syscall({"x86_64": 231}.get(os.uname().machine, 94), 7)' "$PEE
 
 @test "exec that fails ends nothing" {
     touch plain
-    for way in execve execv execvp execvpe execl execlp execle syscall; do
+    for way in execve execv execvp execvpe execl execlp execle execveat syscall syscall_at; do
         for program in /nonexistent ./plain .; do
             alike -- "$FDS" "${connected[@]}" cloexec:a "exec:$way:$program" send:a:4 close:a
             assert_closes close

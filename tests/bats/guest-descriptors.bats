@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
+# shellcheck disable=SC2030,SC2031 # the helpers set what is not seen here
 #
 # Which numbers sockets get, what becomes of them when they are closed, and of what takes them next.
 # What is tried is in tests/guest/descriptors.c.
@@ -35,6 +36,31 @@ load agree
 
 @test "numbers where tables end, as sockets and as files" {
     agree descriptors high
+}
+
+# beyond FIRST: numbers from there on are allowed, or the test is skipped.
+beyond() {
+    local most=$(($1 + 64)) allowed
+
+    export GUEST_BEYOND=$1
+    allowed=$(ulimit -Hn)
+    [[ $allowed == unlimited || $allowed -ge $most ]] || (ulimit -n $most) 2>/dev/null ||
+        skip "no more than $allowed descriptors are allowed here, and this needs $most"
+    agree descriptors beyond
+    [[ $(jq -c "select(.event == \"close\" and .fd == $1) | .reason" with_limits/log) == *'"close"' ]] ||
+        fail "no close of $1 on record"
+    under SOCKTMO_RECV=300ms SOCKTMO_LOG="$PWD/log" -- "$TMO_BUILD/guest/descriptors" beyond_limit
+    [[ $output == *"recv: -1 "*"read: 0 -"*"beyond_limit: ok" ]] || fail "not as it is to be"
+    [[ $(record timeout '[.fd, .limit, .call] | join(" ")') == "$1 recv recv" ]] || fail "no timeout"
+    assert_between 300 900 "$(record timeout .waited_ms)" waited_ms
+}
+
+@test "sockets at numbers from 15,000 on" {
+    beyond 15000
+}
+
+@test "sockets at numbers from 150,000 on, which share what is kept of low ones" {
+    beyond 150000
 }
 
 @test "numbers closed by every road are what they are next: a file, a pipe, a socket" {

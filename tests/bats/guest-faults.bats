@@ -59,6 +59,7 @@ each_fails() {
 
 @test "dlsym finds nothing" {
     not_on musl "it shows its list of what is loaded under no name: there all is asked of dlsym"
+    [[ -z $TMO_PRELOAD ]] || skip "this build's sanitizer asks dlsym for all that it stands before"
     "${TMO_CC[@]}" -std=gnu11 -fPIC -shared -o "$BATS_TEST_TMPDIR/none.so" -x c - <<'SOURCE'
 void *dlsym(void *handle, const char *name)
 {

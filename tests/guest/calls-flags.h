@@ -3,6 +3,7 @@
  */
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 /* --- MSG_ flags ------------------------------------------------------------------------------ */
 
@@ -183,7 +184,12 @@ static void raw_on(int fd)
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     struct mmsghdr msgs[1] = {{.msg_hdr = msg}};
     struct pollfd one = {fd, POLLIN | POLLOUT, 0};
-    struct timespec none = {0, 0};
+    struct timespec none = {0, 0}, negative = {-1, 0};
+    struct epoll_event event;
+    struct {
+        void *mask;
+        size_t len;
+    } bad = {NOWHERE, 8}, small = {&none, 4};
     socklen_t len = 4;
 
     CALL("recvfrom", syscall(SYS_recvfrom, fd, buf, 2L, MSG_DONTWAIT, NULL, NULL));
@@ -204,6 +210,18 @@ static void raw_on(int fd)
     CALL("ppoll", syscall(SYS_ppoll, &one, 1, &none, NULL, 8L));
     CALL("ppoll", syscall(SYS_ppoll, &one, 1, &none, &none, 4L));
     CALL("pselect6", syscall(SYS_pselect6, 0, NULL, NULL, NULL, &none, NOWHERE));
+    CALL("ppoll, mask", syscall(SYS_ppoll, &one, 1, &none, NOWHERE, 8L));
+    CALL("ppoll, time", syscall(SYS_ppoll, &one, 1, NOWHERE, NULL, 8L));
+    CALL("ppoll, negative", syscall(SYS_ppoll, &one, 1, &negative, NULL, 8L));
+    CALL("pselect6, mask", syscall(SYS_pselect6, 0, NULL, NULL, NULL, &none, &bad));
+    CALL("pselect6, small", syscall(SYS_pselect6, 0, NULL, NULL, NULL, &none, &small));
+    CALL("epoll_pwait, mask", syscall(SYS_epoll_pwait, fd, &event, 1, 0, NOWHERE, 8L));
+#ifdef SYS_select
+    CALL("select, time", syscall(SYS_select, 0, NULL, NULL, NULL, NOWHERE));
+#endif
+#ifdef SYS_accept
+    CALL("accept", syscall(SYS_accept, fd, NOWHERE, NOWHERE));
+#endif
     CALL("accept4", syscall(SYS_accept4, fd, NULL, NULL, 0x7000));
     CALL("connect", syscall(SYS_connect, fd, NOWHERE, 16));
     CALL("listen", syscall(SYS_listen, fd, 5));
@@ -211,6 +229,10 @@ static void raw_on(int fd)
     CALL("splice", syscall(SYS_splice, fd, NULL, fd, NULL, 4L, 0));
     CALL("sendfile", syscall(SYS_sendfile, fd, 0, NOWHERE, 4L));
     CALL("dup3", syscall(SYS_dup3, fd, fd, 0));
+#ifdef SYS_dup2
+    CALL("dup2", syscall(SYS_dup2, fd, fd));
+    CALL("dup2, no number", syscall(SYS_dup2, fd, -1));
+#endif
     CALL("dup", syscall(SYS_dup, fd));
     CALL("close", syscall(SYS_close, fd));
     CALL("close", syscall(SYS_close, fd));
@@ -218,10 +240,17 @@ static void raw_on(int fd)
 
 static void case_raw(void)
 {
+    struct rlimit limit;
+
     calls_count_pipes();
     calls_each_kind("all", raw_on);
     CALL("socket", syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     CALL("socketpair", syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, NOWHERE));
+    DO(getrlimit(RLIMIT_NOFILE, &limit));
+    CALL("setrlimit", syscall(SYS_setrlimit, (long)RLIMIT_NOFILE, &limit));
+    CALL("setrlimit, no limit", syscall(SYS_setrlimit, -1L, &limit));
+    CALL("prlimit64", syscall(SYS_prlimit64, 0L, (long)RLIMIT_NOFILE, NOWHERE, NULL));
+    CALL("close_range", syscall(SYS_close_range, 9L, 3L, 0L));
     CALL("a call that is none", syscall(-1));
     CALL("another", syscall(100000));
 }

@@ -87,23 +87,16 @@ static void use_as_pipe(int in, int out)
 }
 
 #include "tests/guest/descriptors-many.h"
+#include "tests/guest/descriptors-beyond.h"
 #include "tests/guest/descriptors-passed.h"
 #include "tests/guest/descriptors-reuse.h"
 
 static const struct guest_case cases[] = {
-    {"lowest", case_lowest},
-    {"full", case_full},
-    {"dups", case_dups},
-    {"ranges", case_ranges},
-    {"unshare", case_unshare},
-    {"many", case_many},
-    {"high", case_high},
-    {"reuse", case_reuse},
-    {"standard", case_standard},
-    {"inner", case_inner},
-    {"exec", case_exec},
-    {"rights", case_rights},
-    {"rights_limits", case_rights_limits},
+    {"lowest", case_lowest},   {"full", case_full},         {"dups", case_dups},
+    {"ranges", case_ranges},   {"unshare", case_unshare},   {"many", case_many},
+    {"high", case_high},       {"beyond", case_beyond},     {"beyond_limit", case_beyond_limit},
+    {"reuse", case_reuse},     {"standard", case_standard}, {"inner", case_inner},
+    {"exec", case_exec},       {"rights", case_rights},     {"rights_limits", case_rights_limits},
     {"servers", case_servers},
 };
 GUEST_MAIN(cases)

@@ -202,6 +202,13 @@ static long do_freopen(char **word, char letter)
 
 /* --- processes ------------------------------------------------------------------------------ */
 
+#if !defined(__GLIBC__) || !__GLIBC_PREREQ(2, 34)
+static int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    return (int)syscall(SYS_execveat, dirfd, path, argv, envp, flags);
+}
+#endif
+
 /* HOW:PROGRAM; comes back only if it cannot be executed */
 static long do_exec(char **word, char letter)
 {
@@ -227,8 +234,18 @@ static long do_exec(char **word, char letter)
         errno = UNUSED_ERRNO;
         return fexecve(fd, argv, environ);
     }
+    if (strcmp(how, "execveat") == 0)
+        return execveat(AT_FDCWD, path, argv, environ, 0);
+    if (strcmp(how, "execveat_fd") == 0) {
+        int fd = open(path, O_PATH | O_CLOEXEC);
+
+        errno = UNUSED_ERRNO;
+        return execveat(fd, "", argv, environ, AT_EMPTY_PATH);
+    }
     if (strcmp(how, "syscall") == 0)
         return syscall(SYS_execve, path, argv, environ);
+    if (strcmp(how, "syscall_at") == 0)
+        return syscall(SYS_execveat, AT_FDCWD, path, argv, environ, 0);
     return execve(path, argv, environ);
 }
 
