@@ -127,6 +127,45 @@ accept_nobody() {
         fail "not the close of descriptor 0, shared"
 }
 
+# handed_over HOST MS SHOWN ANSWER: made by a program that knows nothing of us, with that timeout
+# of its own (0: none) both ways, and then executed.
+handed_over() {
+    bare -- python3 -c '
+import os, socket, struct, sys
+fd = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+own = int(sys.argv[3])
+for way in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
+    fd.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", own // 1000, own % 1000 * 1000))
+os.dup2(fd.fileno(), 0, inheritable=True)
+os.execvp(sys.argv[4], sys.argv[4:])' "$1" "$PEER_PORT" "$2" env LD_PRELOAD="$TMO_LD_PRELOAD" \
+        "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" "$TMO_BUILD/tests/steps" adopt:0 get:rcvtimeo \
+        get:sndtimeo recv
+    expect 'adopt 0 -' "get $3 - rcvtimeo" "get $3 - sndtimeo" "$4"
+}
+
+@test "a connection that is there at the start keeps its own timeouts, as mode says" {
+    peer_start silent
+    limits TIMEOUT=400ms MODE=cap
+    handed_over 127.0.0.1 200 200 'recv -1 EAGAIN @200'
+    handed_over 127.0.0.1 5000 5000 'recv -1 ETIMEDOUT @400'
+    handed_over 127.0.0.1 0 0 'recv -1 ETIMEDOUT @400'
+    assert_records timeout 2
+    rm log
+    limits TIMEOUT=400ms MODE=fill
+    handed_over 127.0.0.1 700 700 'recv -1 EAGAIN @700'
+    handed_over 127.0.0.1 0 0 'recv -1 ETIMEDOUT @400'
+    assert_records timeout 1
+}
+
+@test "an IPv6 connection that is there at the start is bounded, and recorded" {
+    peer_start silent --v6
+    limits TIMEOUT=300ms
+    handed_over ::1 0 300 'recv -1 ETIMEDOUT @300'
+    assert_timeouts "recv 300 recv [::1]:$PEER_PORT"
+    [[ $(record close '[.fd, .peer, .shared] | join(" ")') == "0 [::1]:$PEER_PORT true" ]] ||
+        fail "not the close of descriptor 0, shared"
+}
+
 @test "a descriptor inherited but never used is neither ended nor recorded" {
     peer_start silent
     limits RECV=300ms
