@@ -198,6 +198,21 @@ accept_disturbed() {
     assert_records timeout 0
 }
 
+@test "a send that such a handler cut short: the peer's silence goes on counting in the next" {
+    local long=(handler:usr1:plain connect storm:usr1:1500:1 send:8388608)
+    local said=('handler 0 -' 'connect 0 -' 'storm 0 -' 'send * - @1400-2000')
+
+    peer_start noread
+    long[1]=connect:$PEER_PORT
+    limits SEND=2s
+    steps "${long[@]}" send:4000000 send:5 # what there is room for is taken
+    expect "${said[@]}" 'send * - @300-1400' 'send -1 ETIMEDOUT @0-200'
+    assert_records timeout 1
+    steps "${long[@]}" fill send:5 # one that does not wait comes between
+    expect "${said[@]}" 'fill * -' 'send -1 ETIMEDOUT @2000'
+    assert_records timeout 2
+}
+
 @test "with a timeout of the program's own a wait is interrupted, as bare" {
     peer_start silent
     for mode in cap fill; do
