@@ -164,12 +164,25 @@ static struct tmo_call call_with(const struct tmo_args *a, const struct tmo_kind
     return call;
 }
 
+static bool is_ours_to_judge(int flags)
+{
+    if (TMO_UNLIKELY((flags & MSG_DONTWAIT) != 0))
+        return false;
+    int e = errno;
+    return TMO_UNLIKELY(e <= EAGAIN) && (e == EAGAIN || e == EINTR); /* most errors are above */
+}
+
+/* The descriptor is special by now: another thread has ended it, perhaps, while this one waited. */
+static __attribute__((noinline)) bool is_ours_by_now(int flags)
+{
+    return tmo_is_of_end(errno) || is_ours_to_judge(flags);
+}
+
 bool tmo_may_be_ours(int fd, int flags)
 {
-    int e = errno;
-    if (TMO_UNLIKELY(tmo_hot(fd) != TMO_HOT_CHECK) && tmo_is_of_end(e))
-        return true; /* by another thread, while this one waited */
-    return (flags & MSG_DONTWAIT) == 0 && (e == EAGAIN || e == EINTR);
+    if (TMO_UNLIKELY(tmo_hot(fd) != TMO_HOT_CHECK))
+        return is_ours_by_now(flags);
+    return is_ours_to_judge(flags);
 }
 
 ssize_t tmo_args_after(const struct tmo_args *args, ssize_t n, const struct tmo_kind *kind)
