@@ -142,6 +142,30 @@ static void say_waits(struct story *s)
     }
 }
 
+/* Where no timeout is on the socket the time is kept around the call. */
+static void say_kept(struct story *s)
+{
+    static const char *const calls[] = {"recv, read and their kin", "send, write and their kin"};
+    const struct tmo_plan *plan = s->plan;
+    char time[TMO_DURATION_TEXT];
+    for (int way = TMO_RECV; way <= TMO_SEND && plan->keeps; way++) {
+        if (plan->wait_ns[way] == 0)
+            continue;
+        tmo_duration_print(plan->wait_ns[way], time);
+        say(s, calls[way], "one that waits is waited for by ppoll, and %s after %s%s",
+            plan->reports ? "recorded" : "ended", time, but_for_its_own(s));
+    }
+    if (!plan->watchdog || s->proto != TMO_PROTO_TCP)
+        return;
+    if (plan->connect_ns != 0 && plan->connect_us == 0 && s->connects) {
+        tmo_duration_print(plan->connect_ns, time);
+        say(s, "connect", "one that waits is %s by the watchdog after %s",
+            plan->reports ? "recorded" : "ended", time);
+    }
+    say(s, "pidfd_getfd, getsockopt(IPPROTO_TCP, TCP_INFO)",
+        "by the watchdog, where it is waited for by no call of libc's that is followed");
+}
+
 static void say_loops(struct story *s)
 {
     const struct tmo_plan *plan = s->plan;
@@ -218,6 +242,7 @@ unsigned tmo_cli_outcome(const struct tmo_plan *plan, int64_t accept_us,
                         ? "at connect, for that and for blocking writes"
                         : "for the time of a blocking connect");
     say_waits(&s);
+    say_kept(&s);
     say_loops(&s);
     say_deadlines(&s);
     say_linger(&s);

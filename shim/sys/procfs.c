@@ -218,3 +218,20 @@ int tmo_proc_epoll(int set, void (*visit)(int fd, uint32_t events, void *ctx), v
     (void)tmo_raw_close(file);
     return 0;
 }
+
+bool tmo_proc_ring_waits(int ring)
+{
+    static const char wanted[] = "PollList:\n  op=";
+    char path[PATH_TEXT], text[256];
+    size_t at = 0; /* so much of it is there */
+    int file = open_to_read(path_of(path, "/proc/self/fdinfo/", ring, ""), 0);
+    if (file < 0)
+        return false;
+    for (long got;
+         wanted[at] != '\0' && (got = TMO_RAW3(SYS_read, file, text, sizeof(text))) > 0;) {
+        for (long i = 0; i < got && wanted[at] != '\0'; i++)
+            at = text[i] == wanted[at] ? at + 1 : text[i] == wanted[0] ? 1 : 0;
+    }
+    (void)tmo_raw_close(file);
+    return wanted[at] == '\0';
+}

@@ -41,4 +41,8 @@ enum tmo_proc_kind tmo_proc_kind(int fd, uint64_t *ret_inode);
  * (fs/eventpoll.c, ep_show_fdinfo) */
 int tmo_proc_epoll(int set, void (*visit)(int fd, uint32_t events, void *ctx), void *ctx);
 
+/* Whether the io_uring RING waits until some descriptor is ready. (io_uring/fdinfo.c, PollList, a
+ * line each; since Linux 5.7) */
+bool tmo_proc_ring_waits(int ring);
+
 #endif

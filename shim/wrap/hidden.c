@@ -7,7 +7,7 @@
  *     that the program makes itself. Those of our wrappers sleep in ppoll(2), or the kernel keeps
  *     their time;
  *   - that it is in an epoll set which we were not told of;
- *   - that the program has an io_uring(7), and is not seen to wait for it in any other way.
+ *   - that an io_uring(7) of the program's waits, and it is not seen to be waited for otherwise.
  */
 #include "shim/sys/clock.h"
 #include "shim/sys/procfs.h"
@@ -50,7 +50,7 @@ static struct {
     int64_t next_ms; /* the next look, at most a tick away */
     int64_t walk_ms; /* when the descriptors are to be gone through next */
     unsigned walk;
-    bool ring;    /* the program has an io_uring */
+    bool ring;    /* an io_uring of the program's waits */
     bool refused; /* that its threads are not shown was told */
     pid_t self;   /* this thread */
 } state;
@@ -189,7 +189,7 @@ static void look_at_other(int fd, struct trace *t)
         (void)tmo_proc_epoll(fd, look_at_member, NULL);
         break;
     case TMO_PROC_RING:
-        state.ring = true;
+        state.ring |= tmo_proc_ring_waits(fd);
         break;
     case TMO_PROC_OTHER:
         break;

@@ -279,17 +279,44 @@ static void read_app_timeo(int fd, struct tmo_slot *slot)
     }
 }
 
-/* The same, FD being BY for the calling thread. */
-static struct tmo_slot *adopt(int fd, int by, bool inherited)
+/* Whether a listener of ours has PORT. */
+static bool is_listened(uint16_t port)
 {
-    struct tmo_slot found = {.refs = 0};
+    bool is = false;
+    for (int fd = tmo_track_next(0); fd >= 0 && !is; fd = tmo_track_next(fd + 1)) {
+        const struct tmo_slot *slot = tmo_track_slot(fd);
+        if (slot == NULL || slot->dir != TMO_DIR_LISTEN)
+            continue;
+        int by = tmo_borrow(fd);
+        is = tmo_rules_own_port(by) == port;
+        tmo_borrow_end(by);
+    }
+    return is;
+}
+
+/* Who connected is not told. Of those that are there at the start a server's port is mostly the
+ * lower one. */
+static bool is_accepted(int fd, const struct tmo_slot *slot, bool found)
+{
+    if (slot->family == TMO_FAMILY_UNIX)
+        return true;
+    uint16_t own_port = tmo_rules_own_port(fd);
+    return found ? is_listened(own_port) : own_port < slot->peer_port;
+}
+
+/* The same, FD being BY for the calling thread. FOUND: it is in the hands of code that we do not
+ * see, which is not to meet a timeout of ours: the watchdog ends what is overdue. */
+static struct tmo_slot *adopt(int fd, int by, bool inherited, bool found)
+{
+    struct tmo_slot is = {.refs = 0};
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
 
-    if (tmo_current.off || tmo_apply_identify(by, &found) < 0 || !tmo_rules_cover(found.proto))
+    if (tmo_current.off || tmo_apply_identify(by, &is) < 0 || !tmo_rules_cover(is.proto))
         return NULL;
-    struct tmo_slot *slot = fresh(fd, found.proto, found.family,
-                                  TMO_SLOT_SHARED | (inherited ? TMO_SLOT_INHERITED : 0u));
+    struct tmo_slot *slot =
+        fresh(fd, is.proto, is.family,
+              (found ? TMO_SLOT_FOUND : TMO_SLOT_SHARED) | (inherited ? TMO_SLOT_INHERITED : 0u));
     if (slot == NULL)
         return NULL;
     set_born_now(slot);
@@ -298,14 +325,14 @@ static struct tmo_slot *adopt(int fd, int by, bool inherited)
     bool stream = tmo_proto_is_connected(slot->proto);
     if (get_int(by, SO_ACCEPTCONN) != 0) {
         read_app_timeo(by, slot);
-        tmo_made_listener(by, slot);
+        if (found)
+            slot->dir = TMO_DIR_LISTEN;
+        else
+            tmo_made_listener(by, slot);
     } else if (TMO_RAW3(SYS_getpeername, by, &peer, &len) == 0 || !stream) {
         if (peer.ss_family != AF_UNSPEC)
             tmo_made_peer(slot, (struct sockaddr *)&peer, len);
-        /* Who connected is not told; a server's port is mostly the lower one. */
-        slot->dir = slot->family == TMO_FAMILY_UNIX || tmo_rules_own_port(by) < slot->peer_port
-                        ? TMO_DIR_IN
-                        : TMO_DIR_OUT;
+        slot->dir = is_accepted(by, slot, found) ? TMO_DIR_IN : TMO_DIR_OUT;
         slot->flags |= TMO_SLOT_CONNECTED;
         if (peer.ss_family != AF_UNSPEC)
             tmo_rules_peer(by, slot, slot->dir == TMO_DIR_IN ? TMO_FROM : TMO_TO, NULL);
@@ -313,8 +340,10 @@ static struct tmo_slot *adopt(int fd, int by, bool inherited)
         if ((plan->deadlines || plan->keeps) && get_int(by, SO_RCVLOWAT) > 1)
             slot->flags |= TMO_SLOT_LOWAT;
         read_app_timeo(by, slot);
-        tmo_apply_wait(by, slot, plan, TMO_RECV, false);
-        tmo_apply_wait(by, slot, plan, TMO_SEND, false);
+        if (!found) {
+            tmo_apply_wait(by, slot, plan, TMO_RECV, false);
+            tmo_apply_wait(by, slot, plan, TMO_SEND, false);
+        }
         tmo_apply_linger(by, plan);
         tmo_watch_begin(fd, slot);
     } else {
@@ -328,15 +357,13 @@ static struct tmo_slot *adopt(int fd, int by, bool inherited)
 void tmo_made_adopt(int fd, bool inherited)
 {
     tmo_made_unseen_end(fd);
-    (void)adopt(fd, fd, inherited);
+    (void)adopt(fd, fd, inherited, false);
 }
 
 struct tmo_slot *tmo_made_found(int fd)
 {
     int by = tmo_borrow(fd);
-    struct tmo_slot *slot = tmo_hot(fd) == TMO_HOT_NONE ? adopt(fd, by, false) : NULL;
-    if (slot != NULL)
-        tmo_slot_raise(slot, TMO_SLOT_FOUND);
+    struct tmo_slot *slot = tmo_hot(fd) == TMO_HOT_NONE ? adopt(fd, by, false, true) : NULL;
     tmo_borrow_end(by);
     return slot;
 }
@@ -360,8 +387,6 @@ void tmo_made_found_connected(int fd, struct tmo_slot *slot)
         set_born_now(slot);
         slot->dir = TMO_DIR_OUT;
         tmo_rules_peer(by, slot, TMO_TO, NULL);
-        tmo_apply_wait(by, slot, tmo_plan_of(slot), TMO_RECV, true);
-        tmo_apply_wait(by, slot, tmo_plan_of(slot), TMO_SEND, true);
         tmo_slot_raise(slot, TMO_SLOT_CONNECTED | TMO_SLOT_FOUND);
         if (q.connecting && tmo_plan_of(slot)->connect_ns != 0)
             tmo_watch_connecting(fd, slot);

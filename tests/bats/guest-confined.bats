@@ -14,14 +14,17 @@ load agree
 KERNEL_ONLY=(SOCKTMO_IDLE=off SOCKTMO_TOTAL=off SOCKTMO_RULES= SOCKTMO_CONFIG=)
 
 @test "a filter that kills for all but data calls: a data call adds no other" {
+    without_thread "the filter knows nothing of a thread"
     agree confined filter_data "${KERNEL_ONLY[@]}"
 }
 
 @test "read and write, and nothing else (SECCOMP_MODE_STRICT)" {
+    without_thread "a thread is started where a connection is first used"
     agree confined strict "${KERNEL_ONLY[@]}"
 }
 
 @test "a filter that knows what the library says that it calls" {
+    without_thread "the filter knows nothing of a thread"
     agree confined filter_known
 }
 
@@ -55,6 +58,7 @@ KERNEL_ONLY=(SOCKTMO_IDLE=off SOCKTMO_TOTAL=off SOCKTMO_RULES= SOCKTMO_CONFIG=)
 }
 
 @test "namespaces of users, nets and processes, entered after sockets were used" {
+    without_thread "which only a process with one thread may enter"
     agree confined namespaces
 }
 

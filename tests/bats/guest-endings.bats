@@ -67,6 +67,7 @@ load agree
 
 @test "a recv whose number another thread closes gets what comes" {
     # idle and total, which wait for the number, tell of EBADF there; rules have them, too
+    [[ ${GUEST_ENGINE-} != watchdog ]] || skip "without a timeout of the socket the wait is for its number"
     agree endings closed_meanwhile SOCKTMO_IDLE=off SOCKTMO_TOTAL=off SOCKTMO_RULES= SOCKTMO_CONFIG=
 }
 

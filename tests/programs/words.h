@@ -105,7 +105,7 @@ static void wrong(const char *what, const char *word)
 }
 
 /* The numbers of words joined by `+`, as one. */
-static int number_of(const struct word *words, const char *joined)
+static inline int number_of(const struct word *words, const char *joined)
 {
     char copy[128], *next = copy, *one;
     int ret = 0;
@@ -133,7 +133,7 @@ static const char *name_of(const struct word *words, int number)
 }
 
 /* An errno by name, or by number where the table has none. */
-static const char *errno_name(int number)
+static inline const char *errno_name(int number)
 {
     static char digits[16];
     const char *name = name_of(errno_words, number);
@@ -142,7 +142,7 @@ static const char *errno_name(int number)
     return name != NULL ? name : digits;
 }
 
-static const struct option_word *find_option(const char *name)
+static inline const struct option_word *find_option(const char *name)
 {
     for (size_t i = 0; i < sizeof option_words / sizeof option_words[0]; i++)
         if (name != NULL && strcmp(option_words[i].name, name) == 0)
