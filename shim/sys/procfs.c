@@ -129,16 +129,12 @@ int tmo_proc_call(int tid, struct tmo_proc_call *ret)
 bool tmo_proc_is_last(void)
 {
     struct tmo_statx is;
-    char text[512];
-    /* two links for the folder, and one for each thread (fs/proc/base.c, proc_task_getattr) */
-    if (tmo_statx_path("/proc/self/task", 0, &is) < 0 || is.nlink > 4)
+    char folder[8];
+    /* The first thread is in no folder any more once it has ended. */
+    if (TMO_RAW4(SYS_readlinkat, AT_FDCWD, "/proc/self/cwd", folder, sizeof(folder)) != -ENOENT)
         return false;
-    if (is.nlink == 3)
-        return true;
-    if (read_file("/proc/self/stat", text, sizeof(text)) <= 0)
-        return false;
-    const char *behind = strrchr(text, ')'); /* a name may hold anything */
-    return behind != NULL && behind[1] == ' ' && behind[2] == 'Z';
+    /* Two links for the folder of threads, and one for each (fs/proc/base.c, proc_task_getattr). */
+    return tmo_statx_path("/proc/self/task", 0, &is) == 0 && is.nlink <= 4;
 }
 
 /* --- descriptors ----------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 
 #define TICK_LEAST_MS 10
 #define TICK_MOST_MS  1000
+#define TICK_NONE_MS  250 /* while there is no connection */
 
 /* A socket that is new may be in the hands of a thread that is about to tell us of it. */
 #define GRACE_MS 200
@@ -29,8 +30,8 @@
 /* The kernel's own timeout on a socket, and the call that fails by it, are first. */
 #define BEHIND_KERNEL_MS 50
 
-/* Of the time of a processor, at most a 200th part is for the descriptors. */
-#define SHARE 200
+/* Of the time of a processor, at most a thousandth is for going through the descriptors. */
+#define SHARE 1000
 
 /* What was seen of a descriptor so far. */
 struct trace {
@@ -267,18 +268,32 @@ static void walk(void)
         forget_gone();
 }
 
+/* Whether there is a connection that might be waited for. */
+static bool has_any(void)
+{
+    for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
+        const struct tmo_slot *slot = tmo_track_slot(fd);
+        unsigned flags = slot != NULL ? tmo_slot_flags(slot) : 0;
+        if ((flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) == TMO_SLOT_CONNECTED &&
+            tmo_plan_of(slot)->watchdog)
+            return true;
+    }
+    return false;
+}
+
 int64_t tmo_hidden_look(int64_t now_ms)
 {
     state.self = tmo_self_tid();
     state.now_ms = now_ms;
     state.tick_ms = tick_ms();
-    state.next_ms = now_ms + state.tick_ms;
-    (void)tmo_proc_threads(look_at_thread, NULL);
+    bool any = has_any();
+    state.next_ms = now_ms + (any ? state.tick_ms : TICK_NONE_MS);
+    if (any)
+        (void)tmo_proc_threads(look_at_thread, NULL);
     if (now_ms >= state.walk_ms) {
         int64_t start_ns = tmo_clock_ns();
         walk();
-        int64_t took_ms = (tmo_clock_ns() - start_ns) / TMO_NS_PER_MS;
-        state.walk_ms = now_ms + took_ms * SHARE;
+        state.walk_ms = now_ms + (tmo_clock_ns() - start_ns) * SHARE / TMO_NS_PER_MS;
     }
     return state.next_ms;
 }

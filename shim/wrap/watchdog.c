@@ -17,7 +17,7 @@
 #define STACK_BYTES ((size_t)64 << 10)
 
 /* How long a program may last beyond the last of its own threads. */
-#define LAST_MS 200
+#define LAST_MS 500
 
 static pid_t owner; /* the process that has the thread, or could not get one; 0: none yet */
 
