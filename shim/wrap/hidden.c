@@ -16,6 +16,7 @@
 #include "shim/wrap/look.h"
 #include "shim/wrap/made.h"
 #include "shim/wrap/watchdog.h"
+#include "config/duration.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,8 +31,10 @@
 /* The kernel's own timeout on a socket, and the call that fails by it, are first. */
 #define BEHIND_KERNEL_MS 50
 
-/* Of the time of a processor, at most a thousandth is for going through the descriptors. */
-#define SHARE 1000
+/* Of the time of a processor, a thousandth is for going through the descriptors, unless that would
+ * be too seldom for the limits. */
+#define SHARE      1000
+#define WALK_TICKS 4
 
 /* What was seen of a descriptor so far. */
 struct trace {
@@ -50,6 +53,7 @@ static struct {
     int64_t now_ms, tick_ms;
     int64_t next_ms; /* the next look, at most a tick away */
     int64_t walk_ms; /* when the descriptors are to be gone through next */
+    int64_t walk_every_ms;
     unsigned walk;
     bool ring;    /* an io_uring of the program's waits */
     bool refused; /* that its threads are not shown was told */
@@ -86,9 +90,11 @@ static void waits(int fd, enum tmo_way way, bool asked, const char *call)
     int64_t limit_ms = tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[way]);
     if ((flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) != TMO_SLOT_CONNECTED || limit_ms == 0)
         return;
-    /* Two ticks without a word are no wait; so is a time in which the process was stopped. */
+    /* Two looks without a word are no wait; so is a time in which the process was stopped. */
+    int64_t every_ms =
+        asked || state.walk_every_ms < state.tick_ms ? state.tick_ms : state.walk_every_ms;
     if (t->generation != slot->generation || t->last_ms[way] == 0 ||
-        state.now_ms - t->last_ms[way] > 2 * state.tick_ms + GRACE_MS) {
+        state.now_ms - t->last_ms[way] > 2 * every_ms + GRACE_MS) {
         t->generation = slot->generation;
         t->since_ms[way] = state.now_ms;
     }
@@ -96,10 +102,13 @@ static void waits(int fd, enum tmo_way way, bool asked, const char *call)
     if ((flags & (way == TMO_RECV ? TMO_SLOT_TIMED_RECV : TMO_SLOT_TIMED_SEND)) != 0)
         limit_ms += BEHIND_KERNEL_MS;
     int64_t waited_ms = state.now_ms - t->since_ms[way];
+    int64_t end_ms = t->since_ms[way] + limit_ms;
     if (waited_ms >= limit_ms)
         (void)tmo_look(fd, slot, 1u << way, waited_ms, asked, call);
-    else if (t->since_ms[way] + limit_ms < state.next_ms)
-        state.next_ms = t->since_ms[way] + limit_ms;
+    else if (end_ms < state.next_ms)
+        state.next_ms = end_ms;
+    if (!asked && end_ms > state.now_ms && end_ms < state.walk_ms)
+        state.walk_ms = end_ms; /* only then it is seen again */
 }
 
 /* Calls that wait for a descriptor, which is their first argument or their third. */
@@ -257,6 +266,14 @@ static void forget_gone(void)
     }
 }
 
+/* The processor time of this thread. */
+static int64_t used_ns(void)
+{
+    struct timespec t = {0, 0};
+    (void)tmo_clock_get(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * TMO_NS_PER_S + t.tv_nsec;
+}
+
 static void walk(void)
 {
     state.walk++;
@@ -291,11 +308,16 @@ int64_t tmo_hidden_look(int64_t now_ms)
     if (any)
         (void)tmo_proc_threads(look_at_thread, NULL);
     if (now_ms >= state.walk_ms) {
-        int64_t start_ns = tmo_clock_ns();
+        int64_t start_ns = used_ns();
+        state.walk_ms = INT64_MAX;
         walk();
-        state.walk_ms = now_ms + (tmo_clock_ns() - start_ns) * SHARE / TMO_NS_PER_MS;
+        int64_t every_ms = (used_ns() - start_ns) * SHARE / TMO_NS_PER_MS;
+        int64_t most_ms = WALK_TICKS * state.tick_ms;
+        state.walk_every_ms = every_ms < most_ms ? every_ms : most_ms;
+        if (now_ms + state.walk_every_ms < state.walk_ms)
+            state.walk_ms = now_ms + state.walk_every_ms;
     }
-    return state.next_ms;
+    return state.walk_ms < state.next_ms ? state.walk_ms : state.next_ms;
 }
 
 void tmo_hidden_forked(void)
