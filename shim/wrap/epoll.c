@@ -101,6 +101,7 @@ struct ms_args {
     struct epoll_event *events;
     int timeout_ms, slice_ms; /* the program's, and what its first piece had of that */
     const char *call;
+    int n; /* what that gave */
 };
 
 /* What follows a first piece that was not the whole. */
@@ -110,18 +111,25 @@ static __attribute__((noinline)) int wait_on(const struct ms_args *a)
                 a->call, NULL);
 }
 
-/* What follows some that did not wait long, of which the last gave N. */
-static __attribute__((noinline)) int count_wait(const struct ms_args *a, int n)
+static __attribute__((noinline)) int wait_looks(const struct ms_args *a)
 {
-    if (tmo_wait_is_time())
-        (void)rest(a->set, a->events, a->max, 0, NULL, a->call, NULL);
-    return n;
+    (void)rest(a->set, a->events, a->max, 0, NULL, a->call, NULL);
+    return a->n;
+}
+
+/* What follows a call that gave N. */
+static inline int wait_done(struct ms_args *a, int n)
+{
+    if (n < 0 || !tmo_wait_counts())
+        return n;
+    a->n = n;
+    return tmo_wait_is_time() ? wait_looks(a) : a->n;
 }
 
 static __attribute__((noinline)) int wait_watched(int set, struct epoll_event *events, int max,
                                                   int timeout_ms)
 {
-    struct ms_args a = {set, max, events, timeout_ms, 0, "epoll_wait"};
+    struct ms_args a = {set, max, events, timeout_ms, 0, "epoll_wait", 0};
     int n;
     TMO_KEEP(a);
     if (timeout_ms < 0 && tmo_wait_tries()) {
@@ -136,7 +144,7 @@ static __attribute__((noinline)) int wait_watched(int set, struct epoll_event *e
     if (TMO_UNLIKELY(n == 0 && a.slice_ms != a.timeout_ms))
         return wait_on(&a);
 looks:
-    return n >= 0 && tmo_wait_counts() ? count_wait(&a, n) : n;
+    return wait_done(&a, n);
 }
 
 int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms)
@@ -149,7 +157,7 @@ int wrap_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms
 static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *events, int max,
                                                    int timeout_ms)
 {
-    struct ms_args a = {set, max, events, timeout_ms, 0, "epoll_pwait"};
+    struct ms_args a = {set, max, events, timeout_ms, 0, "epoll_pwait", 0};
     int n;
     TMO_KEEP(a);
     if (timeout_ms < 0 && tmo_wait_tries()) {
@@ -164,7 +172,7 @@ static __attribute__((noinline)) int pwait_watched(int set, struct epoll_event *
     if (TMO_UNLIKELY(n == 0 && a.slice_ms != a.timeout_ms))
         return wait_on(&a);
 looks:
-    return n >= 0 && tmo_wait_counts() ? count_wait(&a, n) : n;
+    return wait_done(&a, n);
 }
 
 /* Under a mask of the program's own: see tmo_wait_first_ns(). */

@@ -9,6 +9,7 @@ struct poll_args {
     struct pollfd *fds;
     nfds_t count;
     int timeout_ms, slice_ms; /* of a poll: the program's, and what its first piece had of that */
+    int n;                    /* what that gave */
 };
 
 static int make_poll(struct tmo_wait *w, int64_t ns, const sigset_t *mask)
@@ -79,17 +80,15 @@ static __attribute__((noinline)) int poll_on(const struct poll_args *a)
     return rest(a->fds, a->count, tmo_wait_left_ms(a->timeout_ms, a->slice_ms), NULL, "poll");
 }
 
-/* What follows some that did not wait long, of which the last gave N. */
-static __attribute__((noinline)) int count_poll(const struct poll_args *a, int n)
+static __attribute__((noinline)) int poll_looks(const struct poll_args *a)
 {
-    if (tmo_wait_is_time())
-        (void)rest(a->fds, a->count, 0, NULL, "poll");
-    return n;
+    (void)rest(a->fds, a->count, 0, NULL, "poll");
+    return a->n;
 }
 
 static __attribute__((noinline)) int poll_watched(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-    struct poll_args a = {fds, count, timeout_ms, tmo_wait_slice(timeout_ms)};
+    struct poll_args a = {fds, count, timeout_ms, tmo_wait_slice(timeout_ms), 0};
     TMO_KEEP(a);
     int n = tmo_real.poll(fds, count, a.slice_ms);
     TMO_KEEP(a);
@@ -97,7 +96,10 @@ static __attribute__((noinline)) int poll_watched(struct pollfd *fds, nfds_t cou
         return n;
     if (TMO_UNLIKELY(n == 0 && a.slice_ms != a.timeout_ms))
         return poll_on(&a);
-    return tmo_wait_counts() ? count_poll(&a, n) : n;
+    if (!tmo_wait_counts())
+        return n;
+    a.n = n;
+    return tmo_wait_is_time() ? poll_looks(&a) : a.n;
 }
 
 int wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)

@@ -203,9 +203,12 @@ static __attribute__((noinline)) int look_word(const struct word_args *a, const 
     return a->n;
 }
 
-/* What follows some calls that did not wait long. */
-static __attribute__((noinline)) int count_word(const struct word_args *a, const char *call)
+/* What follows CALL, which gave N and did not wait long. */
+static inline int word_done(struct word_args *a, int n, const char *call)
 {
+    if (!tmo_wait_counts())
+        return n;
+    a->n = n;
     return tmo_wait_is_time() && a->n >= 0 ? look_word(a, call) : a->n;
 }
 
@@ -294,10 +297,7 @@ static __attribute__((noinline)) int select_watched(int count, fd_set *read, fd_
         pass_slice(a.timeout, tmo_current.wide.slice_us, slice.tv_usec);
     }
     FORGET_REGISTERS(a);
-    if (!tmo_wait_counts())
-        return n;
-    a.n = n;
-    return count_word(&a, "select");
+    return word_done(&a, n, "select");
 }
 
 int wrap_select(int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
@@ -357,10 +357,7 @@ static __attribute__((noinline)) int pselect_watched(int count, fd_set *read, fd
             return pselect_word_on(&a);
     }
     FORGET_REGISTERS(a);
-    if (!tmo_wait_counts())
-        return n;
-    a.n = n;
-    return count_word(&a, "pselect");
+    return word_done(&a, n, "pselect");
 }
 
 int wrap_pselect(int count, fd_set *read, fd_set *write, fd_set *except,

@@ -83,6 +83,14 @@ static int wait_long(struct tmo_wait *w, const sigset_t *mask)
     }
 }
 
+bool tmo_wait_is_time(void)
+{
+    uint32_t now = tmo_clock_tick();
+    tmo_wait_thread.waits = now - tmo_wait_thread.read <= 4 ? 7 : 0;
+    tmo_wait_thread.read = now;
+    return now - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
+}
+
 static void look(struct tmo_wait *w)
 {
     uint32_t now = tmo_due_of_ns(tmo_clock_ns());

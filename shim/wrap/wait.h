@@ -79,14 +79,7 @@ static inline bool tmo_wait_counts(void)
 
 /* Then: whether it is time for a look. */
 #define TMO_WAIT_LOOK_MS 25
-
-static inline bool tmo_wait_is_time(void)
-{
-    uint32_t now = tmo_clock_tick();
-    tmo_wait_thread.waits = now - tmo_wait_thread.read <= 4 ? 7 : 0;
-    tmo_wait_thread.read = now;
-    return now - tmo_wait_thread.looked >= TMO_WAIT_LOOK_MS;
-}
+bool tmo_wait_is_time(void);
 
 static inline bool tmo_wait_looks(void)
 {
