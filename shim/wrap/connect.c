@@ -325,10 +325,10 @@ static int connect_ours(int fd, struct tmo_slot *slot, const struct sockaddr *ad
     a.start_ns = tmo_current.logs ? tmo_clock_ns() : tmo_clock_coarse_ns();
     if (!under_way) /* before the wait, which may be cancelled */
         start_afresh(&a);
-    if (tmo_plan_of(slot)->watchdog && !under_way)
+    if (plan->watchdog && !under_way)
         tell_watchdog(&a);
     int error = tmo_real.connect(fd, addr, len) == 0 ? 0 : errno;
-    if (error != 0 && tmo_plan_of(slot)->watchdog && tmo_state_has_ended(slot)) {
+    if (error != 0 && plan->watchdog && tmo_state_has_ended(slot)) {
         error = ended_error(slot);
         record_connect(&a, error, tmo_clock_ns() - a.start_ns);
         errno = error;
