@@ -80,8 +80,8 @@ static inline struct tmo_cell *made_cell(int fd)
     return cells != NULL ? &cells[(unsigned)fd % CHUNK] : NULL;
 }
 
-/* The same where descriptors share a byte, or may. Once SHARED it stays so, also when another thread
- * writes it at the same time. */
+/* The same where descriptors share a byte, or may. Once SHARED it stays so, also when another
+ * thread writes it at the same time. */
 static NOINLINE void put_hot_shared(int fd, enum tmo_hot hot)
 {
     unsigned char *byte = &tmo_track_hot[TMO_HOT_INDEX(fd)];
