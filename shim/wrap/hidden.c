@@ -44,6 +44,7 @@ struct trace {
     int64_t last_ms[2];  /* 0: not at all */
     unsigned walk;       /* when it was last there */
     uint16_t generation; /* of the slot */
+    bool ours;           /* it has one */
     bool foreign;        /* it is no socket that the operator means */
 };
 
@@ -54,6 +55,7 @@ static struct {
     int64_t next_ms; /* the next look, at most a tick away */
     int64_t walk_ms; /* when the descriptors are to be gone through next */
     int64_t walk_every_ms;
+    int64_t end_ms; /* ... or when something that was seen there is overdue; 0: nothing */
     unsigned walk;
     bool ring;    /* an io_uring of the program's waits */
     bool refused; /* that its threads are not shown was told */
@@ -79,36 +81,46 @@ static int64_t tick_ms(void)
     return ms < TICK_LEAST_MS ? TICK_LEAST_MS : ms < TICK_MOST_MS ? ms : TICK_MOST_MS;
 }
 
+/* Notes that FD, which SLOT describes (NULL: it is none of ours so far), is waited for in WAY. Two
+ * looks without a word are no wait; so is a time in which the process was stopped. */
+static void note_wait(struct trace *t, const struct tmo_slot *slot, enum tmo_way way, bool asked)
+{
+    int64_t every_ms =
+        asked || state.walk_every_ms < state.tick_ms ? state.tick_ms : state.walk_every_ms;
+    if (t->ours != (slot != NULL) || (slot != NULL && t->generation != slot->generation) ||
+        t->last_ms[way] == 0 || state.now_ms - t->last_ms[way] > 2 * every_ms + GRACE_MS) {
+        t->ours = slot != NULL;
+        t->generation = slot != NULL ? slot->generation : 0;
+        t->since_ms[way] = state.now_ms;
+    }
+    t->last_ms[way] = state.now_ms;
+}
+
 /* FD is waited for in WAY right now, by CALL. ASKED is as for tmo_look(). */
 static void waits(int fd, enum tmo_way way, bool asked, const char *call)
 {
     struct tmo_slot *slot = tmo_track_slot(fd);
-    struct trace *t = slot != NULL ? trace_of(fd) : NULL;
-    if (t == NULL || !tmo_proto_is_tcp(slot->proto) || !tmo_plan_of(slot)->watchdog)
+    struct trace *t = trace_of(fd);
+    if (t == NULL ||
+        (slot != NULL && (!tmo_proto_is_tcp(slot->proto) || !tmo_plan_of(slot)->watchdog)))
         return;
-    unsigned flags = tmo_slot_flags(slot);
-    int64_t limit_ms = tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[way]);
+    unsigned flags = slot != NULL ? tmo_slot_flags(slot) : 0;
+    if ((flags & TMO_SLOT_ENDED) == 0)
+        note_wait(t, slot, way, asked);
+    int64_t limit_ms = slot != NULL ? tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[way]) : 0;
     if ((flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) != TMO_SLOT_CONNECTED || limit_ms == 0)
         return;
-    /* Two looks without a word are no wait; so is a time in which the process was stopped. */
-    int64_t every_ms =
-        asked || state.walk_every_ms < state.tick_ms ? state.tick_ms : state.walk_every_ms;
-    if (t->generation != slot->generation || t->last_ms[way] == 0 ||
-        state.now_ms - t->last_ms[way] > 2 * every_ms + GRACE_MS) {
-        t->generation = slot->generation;
-        t->since_ms[way] = state.now_ms;
-    }
-    t->last_ms[way] = state.now_ms;
     if ((flags & (way == TMO_RECV ? TMO_SLOT_TIMED_RECV : TMO_SLOT_TIMED_SEND)) != 0)
         limit_ms += BEHIND_KERNEL_MS;
-    int64_t waited_ms = state.now_ms - t->since_ms[way];
     int64_t end_ms = t->since_ms[way] + limit_ms;
-    if (waited_ms >= limit_ms)
-        (void)tmo_look(fd, slot, 1u << way, waited_ms, asked, call);
-    else if (end_ms < state.next_ms)
+    if (end_ms <= state.now_ms) {
+        (void)tmo_look(fd, slot, 1u << way, state.now_ms - t->since_ms[way], asked, call);
+        return;
+    }
+    if (end_ms < state.next_ms)
         state.next_ms = end_ms;
-    if (!asked && end_ms > state.now_ms && end_ms < state.walk_ms)
-        state.walk_ms = end_ms; /* only then it is seen again */
+    if (!asked && (state.end_ms == 0 || end_ms < state.end_ms))
+        state.end_ms = end_ms; /* it is seen again by going through the descriptors */
 }
 
 /* Calls that wait for a descriptor, which is their first argument or their third. */
@@ -191,8 +203,12 @@ static void look_at_other(int fd, struct trace *t)
             t->inode = inode;
             t->new_ms = state.now_ms;
             t->foreign = false;
+            t->last_ms[TMO_RECV] = t->last_ms[TMO_SEND] = 0;
         } else if (!t->foreign && state.now_ms - t->new_ms >= GRACE_MS) {
-            t->foreign = tmo_made_found(fd) == NULL;
+            const struct tmo_slot *slot = tmo_made_found(fd);
+            t->foreign = slot == NULL;
+            t->ours = slot != NULL; /* and what was seen of it counts on */
+            t->generation = slot != NULL ? slot->generation : 0;
         }
         return;
     case TMO_PROC_EPOLL:
@@ -307,17 +323,16 @@ int64_t tmo_hidden_look(int64_t now_ms)
     state.next_ms = now_ms + (any ? state.tick_ms : TICK_NONE_MS);
     if (any)
         (void)tmo_proc_threads(look_at_thread, NULL);
-    if (now_ms >= state.walk_ms) {
+    if (now_ms >= state.walk_ms || (state.end_ms != 0 && now_ms >= state.end_ms)) {
         int64_t start_ns = used_ns();
-        state.walk_ms = INT64_MAX;
+        state.end_ms = 0;
         walk();
         int64_t every_ms = (used_ns() - start_ns) * SHARE / TMO_NS_PER_MS;
         int64_t most_ms = WALK_TICKS * state.tick_ms;
         state.walk_every_ms = every_ms < most_ms ? every_ms : most_ms;
-        if (now_ms + state.walk_every_ms < state.walk_ms)
-            state.walk_ms = now_ms + state.walk_every_ms;
+        state.walk_ms = now_ms + state.walk_every_ms;
     }
-    return state.walk_ms < state.next_ms ? state.walk_ms : state.next_ms;
+    return state.end_ms != 0 && state.end_ms < state.next_ms ? state.end_ms : state.next_ms;
 }
 
 void tmo_hidden_forked(void)
