@@ -289,11 +289,10 @@ static const char *advice_for(const struct tmo_preflight *found)
     case TMO_OBSTACLE_LIBC:
         return "build the library for that C library (make CC=musl-gcc) and preload that one";
     case TMO_OBSTACLE_GO:
-        return "start it by socktmo run --guard, or use the time limits that the program has "
-               "itself: calls of C code in it are reached by preload, those of Go are not";
+        return "start it by socktmo run --guard, or with SOCKTMO_ENGINE=both: calls of C code in it "
+               "are reached by preload, those of Go are not";
     case TMO_OBSTACLE_RINGS:
-        return "start it by socktmo run --guard, or use the time limits that the program has "
-               "itself";
+        return "start it by socktmo run --guard, or with SOCKTMO_ENGINE=both";
     default:
         break;
     }

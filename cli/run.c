@@ -47,6 +47,13 @@ static int add_library(char *library, size_t size)
     return 0;
 }
 
+/* Whether the watchdog sees what the library in the program does not. */
+static bool is_watched(const struct tmo_preflight *found)
+{
+    return loaded.cfg.value[TMO_SET_ENGINE] != TMO_ENGINE_KERNEL && found->secure == NULL &&
+           (found->obstacle == TMO_OBSTACLE_GO || found->obstacle == TMO_OBSTACLE_RINGS);
+}
+
 /* Tells what speaks against PROGRAM. Whether it may be started all the same; *GUARDING becomes on
  * or off. */
 static bool may_start(const char *program, const struct tmo_elf *library, bool require_reach,
@@ -57,9 +64,11 @@ static bool may_start(const char *program, const struct tmo_elf *library, bool r
         require_reach ? "so it is not started (--require-reach)" : "so no limit will hold";
 
     tmo_cli_preflight(program, library, &found);
+    bool watched = is_watched(&found);
     if (*guarding == TMO_GUARDING_AUTO)
-        *guarding = found.reach == TMO_REACH_NO ? TMO_GUARDING_ON : TMO_GUARDING_OFF;
-    if (found.reach == TMO_REACH_YES || (found.reach == TMO_REACH_UNKNOWN && !require_reach))
+        *guarding = found.reach == TMO_REACH_NO && !watched ? TMO_GUARDING_ON : TMO_GUARDING_OFF;
+    if (watched || found.reach == TMO_REACH_YES ||
+        (found.reach == TMO_REACH_UNKNOWN && !require_reach))
         return true;
     if (*guarding == TMO_GUARDING_ON && !require_reach)
         return true; /* it is reached from outside */

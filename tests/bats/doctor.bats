@@ -164,6 +164,8 @@ END
         'instead: start it by socktmo run --guard'
     cmd run ./uring probe
     expect_warned 'does by io_uring all that its sockets could wait for'
+    cmd run --engine both --require-reach ./uring probe # which the watchdog sees
+    [[ $output != *'does by io_uring'* && $status -ne 126 ]] || fail "warned of what is watched"
     # by the name of the library, and with something else to wait by
     printf 'int io_uring_queue_init(void) { return 0; }\n' >ring.c
     "${TMO_CC[@]}" -shared -fPIC -o libring.so ring.c
