@@ -122,10 +122,13 @@ static void *run(void *arg)
     l->make(l);
     l->error = errno;
     l->host_error = h_errno;
+    bool counts = l->counts;
     if (__atomic_exchange_n(&l->state, LOOKUP_DONE, __ATOMIC_ACQ_REL) == LOOKUP_ABANDONED)
         drop(l);
     else /* it may be gone by now; then nobody is waked, or one who looks again */
         (void)TMO_RAW3(SYS_futex, &l->state, FUTEX_WAKE, 1);
+    if (counts)
+        tmo_lookup_count_one();
     return NULL;
 }
 
@@ -133,13 +136,14 @@ static int start(struct tmo_lookup *l)
 {
     if (!find_libc())
         return ENOSYS;
-    keep_resolver(l);
+    if (!l->has_state)
+        keep_resolver(l);
     return tmo_thread_start(run, l, STACK_BYTES);
 }
 
 /* --- the wait -------------------------------------------------------------------------------- */
 
-static bool is_done(const struct tmo_lookup *l)
+bool tmo_lookup_is_done(const struct tmo_lookup *l)
 {
     return __atomic_load_n(&l->state, __ATOMIC_ACQUIRE) == LOOKUP_DONE;
 }
@@ -152,29 +156,47 @@ static bool abandon(struct tmo_lookup *l)
                                        __ATOMIC_ACQUIRE);
 }
 
-/* One wait, until UNTIL at most. No point of cancellation: to be unwound from here the library
- * would need libgcc. */
-static long wait_once(struct tmo_lookup *l, const struct timespec *until)
-{
-    return tmo_raw_call(SYS_futex, (long)&l->state, FUTEX_WAIT_BITSET, LOOKUP_RUNS, (long)until, 0,
-                        FUTEX_BITSET_ANY);
-}
-
-/* Whether LOOKUP is done by DEADLINE_NS (monotonic; INT64_MAX: without end). A handler that runs
- * meanwhile does not end it. */
-static bool await(struct tmo_lookup *l, int64_t deadline_ns)
+/* One wait while *AT is VALUE, until DEADLINE_NS (monotonic; INT64_MAX: without end). No point of
+ * cancellation: to be unwound from here the library would need libgcc. */
+static long wait_once(const int *at, int value, int64_t deadline_ns)
 {
     struct timespec until = {(time_t)(deadline_ns / TMO_NS_PER_S),
                              (long)(deadline_ns % TMO_NS_PER_S)};
     bool ends = deadline_ns / TMO_NS_PER_S == (int64_t)until.tv_sec && deadline_ns != INT64_MAX;
-    while (!is_done(l)) {
-        long r = wait_once(l, ends ? &until : NULL);
+    long r = tmo_raw_call(SYS_futex, (long)at, FUTEX_WAIT_BITSET, value,
+                          (long)(ends ? &until : NULL), 0, FUTEX_BITSET_ANY);
+    if (r == -ENOSYS || r == -EPERM) /* a filter of system calls */
+        tmo_clock_sleep(TMO_NS_PER_MS);
+    return r;
+}
+
+/* Whether LOOKUP is done by DEADLINE_NS. A handler that runs meanwhile does not end it. */
+static bool await(struct tmo_lookup *l, int64_t deadline_ns)
+{
+    while (!tmo_lookup_is_done(l)) {
+        (void)wait_once(&l->state, LOOKUP_RUNS, deadline_ns);
         if (tmo_clock_ns() >= deadline_ns)
-            return is_done(l);
-        if (r == -ENOSYS || r == -EPERM) /* a filter of system calls */
-            tmo_clock_sleep(TMO_NS_PER_MS);
+            return tmo_lookup_is_done(l);
     }
     return true;
+}
+
+static int ended; /* a futex; it goes round */
+
+int tmo_lookup_count(void)
+{
+    return __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
+}
+
+void tmo_lookup_count_one(void)
+{
+    (void)__atomic_add_fetch(&ended, 1, __ATOMIC_ACQ_REL);
+    (void)TMO_RAW3(SYS_futex, &ended, FUTEX_WAKE, INT32_MAX);
+}
+
+long tmo_lookup_count_await(int seen, int64_t deadline_ns)
+{
+    return wait_once(&ended, seen, deadline_ns);
 }
 
 /* --- records --------------------------------------------------------------------------------- */
@@ -213,7 +235,7 @@ static void tell_timeout(const struct tmo_asked *asked, int64_t limit_ns)
     tmo_emit(&event);
 }
 
-static enum tmo_lookup_end no_thread(struct tmo_lookup *l, int error)
+static void no_thread(struct tmo_lookup *l, int error)
 {
     static bool complained;
     tmo_lookup_free(l);
@@ -228,30 +250,44 @@ static enum tmo_lookup_end no_thread(struct tmo_lookup *l, int error)
                                      ? "the program has no threads; look-ups go without this limit"
                                      : "no thread can be made; look-ups go without this limit"});
     }
-    return TMO_LOOKUP_NOT;
 }
 
-enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *l, const struct tmo_asked *asked)
+bool tmo_lookup_start(struct tmo_lookup *l)
 {
-    int64_t limit_ns = tmo_current.cfg.value[TMO_SET_DNS], deadline_ns;
-    enum tmo_lookup_end end = TMO_LOOKUP_DONE;
     int kept = errno;
-
     l->error = kept;
     l->host_error = h_errno;
     int error = start(l);
-    if (error != 0) {
-        end = no_thread(l, error);
-        errno = kept;
-        return end;
-    }
-    if (__builtin_add_overflow(asked->start_ns, limit_ns, &deadline_ns))
-        deadline_ns = INT64_MAX;
-    if (!await(l, deadline_ns)) {
+    if (error != 0)
+        no_thread(l, error);
+    errno = kept;
+    return error == 0;
+}
+
+bool tmo_lookup_leave(struct tmo_lookup *l)
+{
+    l->state = LOOKUP_ABANDONED;
+    return tmo_lookup_start(l);
+}
+
+int64_t tmo_lookup_deadline_ns(const struct tmo_asked *asked)
+{
+    int64_t deadline_ns;
+    return __builtin_add_overflow(asked->start_ns, tmo_current.cfg.value[TMO_SET_DNS], &deadline_ns)
+               ? INT64_MAX
+               : deadline_ns;
+}
+
+enum tmo_lookup_end tmo_lookup_await(struct tmo_lookup *l, const struct tmo_asked *asked)
+{
+    enum tmo_lookup_end end = TMO_LOOKUP_DONE;
+    int kept = errno;
+
+    if (!await(l, tmo_lookup_deadline_ns(asked))) {
         bool reports = tmo_current.plan.reports;
         if (reports || abandon(l)) {
             end = TMO_LOOKUP_LATE;
-            tell_timeout(asked, limit_ns);
+            tell_timeout(asked, tmo_current.cfg.value[TMO_SET_DNS]);
             tmo_state_end_program(tmo_current.plan.action);
         }
         if (reports) {
@@ -263,4 +299,24 @@ enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *l, const struct tmo_asked
     if (end == TMO_LOOKUP_DONE)
         h_errno = l->host_error;
     return end;
+}
+
+enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *l, const struct tmo_asked *asked)
+{
+    return tmo_lookup_start(l) ? tmo_lookup_await(l, asked) : TMO_LOOKUP_NOT;
+}
+
+void *tmo_lookup_libc(void **kept, const char *name)
+{
+    char older[32] = "__";
+    void *found = __atomic_load_n(kept, __ATOMIC_ACQUIRE);
+    if (found == NULL && strlen(name) < sizeof(older) - 2) {
+        found = tmo_real_late(name);
+        if (found == NULL) {
+            memcpy(older + 2, name, strlen(name) + 1);
+            found = tmo_real_late(older);
+        }
+        __atomic_store_n(kept, found, __ATOMIC_RELEASE);
+    }
+    return found;
 }

@@ -31,9 +31,11 @@ static inline bool is_wanted(void)
 /* --- by name: getaddrinfo -------------------------------------------------------------------- */
 
 /* An address comes once for each type of socket, in a row. */
-static void note_list(const char *name, const struct addrinfo *list)
+void tmo_lookup_note(const char *name, const struct addrinfo *list)
 {
     const struct addrinfo *last = NULL;
+    if (name == NULL || !is_wanted())
+        return;
     size_t len = strnlen(name, NAME_READ);
     int noted = 0;
     for (int i = 0; list != NULL && i < MANY_ROWS && noted < MANY; list = list->ai_next, i++) {
@@ -52,8 +54,8 @@ int wrap_getaddrinfo(const char *name, const char *service, const struct addrinf
     int r = tmo_lookup_matters() ? tmo_lookup_getaddrinfo(name, service, hints, ret)
                                  : tmo_real.getaddrinfo(name, service, hints, ret);
     /* Only what libc has read itself, with success, is read here. */
-    if (r == 0 && name != NULL && is_wanted())
-        note_list(name, *ret);
+    if (r == 0)
+        tmo_lookup_note(name, *ret);
     return r;
 }
 
@@ -106,8 +108,9 @@ struct hostent *wrap_gethostbyname(const char *name)
 {
     struct name kept;
     keep_name(&kept, name, AF_INET);
+    struct tmo_host_asked by = {.name = name, .family = AF_UNSPEC};
     struct hostent *host =
-        tmo_lookup_matters() ? tmo_lookup_gethost(name, AF_UNSPEC) : tmo_real.gethostbyname(name);
+        tmo_lookup_matters() ? tmo_lookup_gethost(&by) : tmo_real.gethostbyname(name);
     note_host(&kept, host);
     return host;
 }
@@ -116,8 +119,9 @@ struct hostent *wrap_gethostbyname2(const char *name, int family)
 {
     struct name kept;
     keep_name(&kept, name, family);
-    struct hostent *host = matters_of(family) ? tmo_lookup_gethost(name, family)
-                                              : tmo_real.gethostbyname2(name, family);
+    struct tmo_host_asked by = {.name = name, .family = family};
+    struct hostent *host =
+        matters_of(family) ? tmo_lookup_gethost(&by) : tmo_real.gethostbyname2(name, family);
     note_host(&kept, host);
     return host;
 }
@@ -127,9 +131,9 @@ int wrap_gethostbyname_r(const char *name, struct hostent *host, char *buf, size
 {
     struct name kept;
     keep_name(&kept, name, AF_INET);
-    int r = tmo_lookup_matters()
-                ? tmo_lookup_gethost_r(name, AF_UNSPEC, host, buf, len, ret, ret_error)
-                : tmo_real.gethostbyname_r(name, host, buf, len, ret, ret_error);
+    struct tmo_host_asked by = {.name = name, .family = AF_UNSPEC};
+    int r = tmo_lookup_matters() ? tmo_lookup_gethost_r(&by, host, buf, len, ret, ret_error)
+                                 : tmo_real.gethostbyname_r(name, host, buf, len, ret, ret_error);
     if (r == 0)
         note_host(&kept, *ret);
     return r;
@@ -140,8 +144,9 @@ int wrap_gethostbyname2_r(const char *name, int family, struct hostent *host, ch
 {
     struct name kept;
     keep_name(&kept, name, family);
+    struct tmo_host_asked by = {.name = name, .family = family};
     int r = matters_of(family)
-                ? tmo_lookup_gethost_r(name, family, host, buf, len, ret, ret_error)
+                ? tmo_lookup_gethost_r(&by, host, buf, len, ret, ret_error)
                 : tmo_real.gethostbyname2_r(name, family, host, buf, len, ret, ret_error);
     if (r == 0)
         note_host(&kept, *ret);
@@ -149,6 +154,47 @@ int wrap_gethostbyname2_r(const char *name, int family, struct hostent *host, ch
 }
 
 /* --- by address ------------------------------------------------------------------------------ */
+
+/* The name that HOST has for the address that the program gave. */
+static void note_addr(const void *given, socklen_t given_len, int family,
+                      const struct hostent *host)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    if (host == NULL || !is_wanted())
+        return;
+    if (family == AF_INET && given_len == sizeof(in.sin_addr)) {
+        memcpy(&in.sin_addr, given, sizeof(in.sin_addr));
+        tmo_hosts_note(host->h_name, strlen(host->h_name), TMO_HOSTS_REVERSE,
+                       (const struct sockaddr *)&in, sizeof(in));
+    } else if (family == AF_INET6 && given_len == sizeof(in6.sin6_addr)) {
+        memcpy(&in6.sin6_addr, given, sizeof(in6.sin6_addr));
+        tmo_hosts_note(host->h_name, strlen(host->h_name), TMO_HOSTS_REVERSE,
+                       (const struct sockaddr *)&in6, sizeof(in6));
+    }
+}
+
+struct hostent *wrap_gethostbyaddr(const void *addr, socklen_t len, int family)
+{
+    struct tmo_host_asked by = {.by_addr = true, .addr = addr, .addr_len = len, .family = family};
+    struct hostent *host =
+        tmo_lookup_matters() ? tmo_lookup_gethost(&by) : tmo_real.gethostbyaddr(addr, len, family);
+    note_addr(addr, len, family, host);
+    return host;
+}
+
+int wrap_gethostbyaddr_r(const void *addr, socklen_t addr_len, int family, struct hostent *host,
+                         char *buf, size_t len, struct hostent **ret, int *ret_error)
+{
+    struct tmo_host_asked by = {
+        .by_addr = true, .addr = addr, .addr_len = addr_len, .family = family};
+    int r = tmo_lookup_matters()
+                ? tmo_lookup_gethost_r(&by, host, buf, len, ret, ret_error)
+                : tmo_real.gethostbyaddr_r(addr, addr_len, family, host, buf, len, ret, ret_error);
+    if (r == 0)
+        note_addr(addr, addr_len, family, *ret);
+    return r;
+}
 
 int wrap_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,
                      char *service, socklen_t service_len, int flags)

@@ -85,3 +85,17 @@ int tmo_thread_start(void *(*run)(void *), void *arg, size_t stack_bytes)
     (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
     return r;
 }
+
+int tmo_thread_of_program(const void *attr, void *(*run)(void *), void *arg)
+{
+    pthread_attr_t detached;
+    pthread_t thread;
+    if (!find_libc())
+        return ENOSYS;
+    if (attr == NULL) {
+        (void)libc.attr_init(&detached);
+        (void)libc.attr_detached(&detached, PTHREAD_CREATE_DETACHED);
+        attr = &detached;
+    }
+    return libc.create(&thread, attr, run, arg);
+}

@@ -17,4 +17,9 @@ bool tmo_thread_may_start(void);
  * pthread_create(3), which is not signal-safe. */
 int tmo_thread_start(void *(*run)(void *), void *arg, size_t stack_bytes);
 
+/* Runs RUN(ARG) in a thread that the program has asked for, with its own ATTR, a pthread_attr_t;
+ * with NULL a detached one. It has the signal mask of this thread. Returns as tmo_thread_start().
+ */
+int tmo_thread_of_program(const void *attr, void *(*run)(void *), void *arg);
+
 #endif

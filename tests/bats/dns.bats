@@ -11,6 +11,8 @@ load helpers
 
 LOOKUPS=$TMO_BUILD/tests/lookups
 CALLS=(getaddrinfo gethostbyname gethostbyname2 gethostbyname_r gethostbyname2_r getnameinfo)
+RESOLVER=(res_query res_search res_querydomain res_send res_nquery res_nsearch res_nquerydomain res_nsend)
+ASYNC=(async_wait async_suspend async_signal async_thread)
 
 setup() {
     tmo_setup
@@ -70,6 +72,45 @@ END
     done
 }
 
+@test "by address, by the resolver itself, by getaddrinfo_a: the same" {
+    local call again='Temporary failure in name resolution'
+    local -a calls=(gethostbyaddr gethostbyaddr_r "${RESOLVER[@]}" "${ASYNC[@]}")
+
+    looks_up SOCKTMO_DNS=300ms -- mute "${calls[@]}"
+    diff <(echo "$output") - <<END || fail "not what was expected"
+gethostbyaddr: NULL, errno EAGAIN, h_errno 2
+gethostbyaddr_r: 11 2 -: NULL, errno EAGAIN, h_errno 77
+res_query: -1, rcode 0 , errno ETIMEDOUT, h_errno 2
+res_search: -1, rcode 0 , errno ETIMEDOUT, h_errno 2
+res_querydomain: -1, rcode 0 , errno ETIMEDOUT, h_errno 2
+res_send: -1, rcode 0 , errno ETIMEDOUT, h_errno 77
+res_nquery: -1, rcode 0 , errno ETIMEDOUT, h_errno 2, res_h_errno 2
+res_nsearch: -1, rcode 0 , errno ETIMEDOUT, h_errno 2, res_h_errno 2
+res_nquerydomain: -1, rcode 0 , errno ETIMEDOUT, h_errno 2, res_h_errno 2
+res_nsend: -1, rcode 0 , errno ETIMEDOUT, h_errno 77, res_h_errno 0
+async_wait: 0, $again, 127.0.0.1
+async_suspend: 0, $again, 127.0.0.1, $again, Request not canceled
+async_signal: 0, $again, 127.0.0.1, told 42
+async_thread: 0, $again, 127.0.0.1, told 43
+END
+    for call in "${calls[@]}"; do
+        took "$call" 300 2000
+    done
+    [[ $(record timeout '[.limit, .limit_ms, .host // .peer // "-"] | join(" ")' | sort | uniq -c |
+        xargs) == "2 dns 300 - 2 dns 300 10.1.2.3:0 10 dns 300 x.test" ]] || fail "not these timeouts"
+    [[ $(record dns '[.call, .outcome, .error] | join(" ")' | sort -u | paste -sd ,) == \
+        'getaddrinfo_a timeout EAI_AGAIN,gethostbyaddr timeout TRY_AGAIN,gethostbyaddr_r timeout TRY_AGAIN,'* ]] ||
+        fail "not these records of dns"
+    looks_up -- good res_query res_nquery gethostbyaddr
+    [[ $(record dns '[.call, .outcome] | join(" ")' | paste -sd ,) == \
+        'res_query ok,res_nquery ok,gethostbyaddr ok' ]] || fail "not without a limit"
+}
+
+@test "a state with another name server is asked by, and left as it was" {
+    looks_up SOCKTMO_DNS=5s -- mute res_other
+    [[ $output == 'res_other: 40 40' ]] || fail "not asked"
+}
+
 @test "the records timeout and dns" {
     looks_up SOCKTMO_DNS=300ms -- mute "${CALLS[@]}"
     diff <(record timeout '[.limit, .limit_ms, .call, .action, .host // .peer] | @csv') - <<'END' ||
@@ -93,7 +134,7 @@ END
 }
 
 @test "a healthy look-up gives what it gives bare, to errno and h_errno" {
-    local -a steps=("${CALLS[@]}" two)
+    local -a steps=("${CALLS[@]}" two "${RESOLVER[@]}" res_two "${ASYNC[@]}" gethostbyaddr:127.0.0.2)
     local call name
 
     for call in getaddrinfo gethostbyname gethostbyname2 gethostbyname_r gethostbyname2_r; do
@@ -110,10 +151,14 @@ END
 }
 
 @test "two threads at once" {
-    looks_up SOCKTMO_DNS=300ms -- mute two
-    took two 300 2000
-    assert_records timeout 2
-    [[ $(record timeout .tid | sort -u | wc -l) -eq 2 ]] || fail "of one thread"
+    local step
+
+    for step in two res_two; do
+        looks_up SOCKTMO_DNS=300ms -- mute $step
+        took $step 300 2000
+        assert_records timeout 2
+        [[ $(record timeout .tid | sort -u | wc -l) -eq 2 ]] || fail "of one thread"
+    done
 }
 
 @test "an answer that comes late is freed with its thread: no memory, thread, descriptor is left" {
@@ -127,12 +172,29 @@ END
         fail "something is left of answers in time"
 }
 
+@test "the same of the resolver itself and of getaddrinfo_a" {
+    TMO_CUT=60 looks_up SOCKTMO_DNS=20ms -- late:150 res_loop:150 async_loop:150
+    diff <(echo "$output") - <<'END' || fail "something is left"
+res_loop:150: 150 failed, 0 threads, 0 descriptors more, no memory
+async_loop:150: 150 failed, 0 threads, 0 descriptors more, no memory
+END
+    took res_loop:150 3000 15000
+    took async_loop:150 3000 15000
+}
+
+@test "ten thousand look-ups in time leave nothing" {
+    TMO_CUT=120 under SOCKTMO_DNS=20s -- "$LOOKUPS" good loop:4000 res_loop:4000 async_loop:1000
+    [[ $(grep -c ': 0 failed, 0 threads, 0 descriptors more, no memory$' <<<"$output") -eq 3 ]] ||
+        fail "something is left"
+}
+
 @test "a look-up and its answer at the same moment" {
     local ms
 
     for ms in 19 20 21; do
-        looks_up SOCKTMO_DNS=20ms -- late:"$ms" loop:100
-        [[ $output == *' 0 threads, 0 descriptors more, no memory' ]] || fail "something is left"
+        looks_up SOCKTMO_DNS=20ms -- late:"$ms" loop:100 res_loop:50 async_loop:50
+        [[ $(grep -c ' 0 threads, 0 descriptors more, no memory$' <<<"$output") -eq 3 ]] ||
+            fail "something is left"
     done
 }
 
@@ -141,7 +203,8 @@ END
     [[ -z $TMO_PRELOAD ]] || skip "not beside a sanitizer"
     TMO_CUT=60 under SOCKTMO_DNS=100ms -- valgrind -q --error-exitcode=9 --trace-children=yes \
         --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
-        "$LOOKUPS" late:400 getaddrinfo gethostbyname gethostbyname2_r getnameinfo loop:3
+        "$LOOKUPS" late:400 getaddrinfo gethostbyname gethostbyname2_r getnameinfo gethostbyaddr_r \
+        "${RESOLVER[@]}" "${ASYNC[@]}" loop:3
     [[ $status -eq 0 ]] || fail "memcheck has something to say"
 }
 

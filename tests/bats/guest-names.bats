@@ -30,6 +30,10 @@ setup() {
     agree names small_buffers
 }
 
+@test "gethostbyaddr and gethostbyaddr_r: addresses that nobody has, lengths, families, buffers" {
+    agree names gethostbyaddr
+}
+
 @test "getnameinfo: flags, lengths, addresses that nobody has" {
     agree names getnameinfo
 }
@@ -55,7 +59,7 @@ setup() {
     local case
 
     # not gethostbyname: of a name in its last answer libc finds another, for it writes over the name
-    for case in getaddrinfo lengths small_buffers getnameinfo ways accepted threads \
+    for case in getaddrinfo lengths small_buffers gethostbyaddr getnameinfo ways accepted threads \
         fork handler resolver_thread; do
         agree names "$case" SOCKTMO_DNS=60s
     done

@@ -262,6 +262,42 @@ static void case_small_buffers(void)
                gethostbyname2_r("a.test", 99, &host, buf, sizeof buf, &ret, &error));
 }
 
+static void by_addr(const char *text, socklen_t addr_len, int family, size_t len)
+{
+    static _Alignas(16) char buf[1024];
+    struct in6_addr addr = IN6ADDR_ANY_INIT;
+    struct hostent host, *ret = &host, *found;
+    int error = NO_ERROR, r;
+
+    inet_pton(strchr(text, ':') != NULL ? AF_INET6 : AF_INET, text, &addr);
+    before();
+    found = gethostbyaddr(&addr, addr_len, family);
+    say_result("gethostbyaddr", text, found != NULL);
+    say_host(found);
+    before();
+    r = gethostbyaddr_r(&addr, addr_len, family, &host, buf, len, &ret, &error);
+    say_result("gethostbyaddr_r", text, r);
+    printf("  %zu bytes: %s, error %d\n", len, ret != NULL ? "an answer" : "none", error);
+    if (r == 0)
+        say_host(ret);
+}
+
+static void case_gethostbyaddr(void)
+{
+    static const char *const texts[] = {"127.0.0.2", "127.0.0.7", "::1", "127.0.0.99", "::2"};
+
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        bool wide = strchr(texts[i], ':') != NULL;
+        by_addr(texts[i], wide ? 16 : 4, wide ? AF_INET6 : AF_INET, 1024);
+    }
+    for (size_t len = 0; len <= 200; len += 8)
+        by_addr("127.0.0.2", 4, AF_INET, len);
+    by_addr("127.0.0.2", 3, AF_INET, 1024);
+    by_addr("127.0.0.2", 16, AF_INET, 1024);
+    by_addr("127.0.0.2", 4, AF_INET6, 1024);
+    by_addr("127.0.0.2", 4, AF_UNIX, 1024);
+}
+
 static void reverse(const void *addr, socklen_t len, size_t host_len, size_t service_len, int flags)
 {
     char host[2000], service[100];
@@ -379,6 +415,7 @@ static const struct guest_case cases[] = {
     {"lengths", case_lengths},
     {"gethostbyname", case_gethostbyname},
     {"small_buffers", case_small_buffers},
+    {"gethostbyaddr", case_gethostbyaddr},
     {"getnameinfo", case_getnameinfo},
     {"pointers", case_pointers},
     {"ways", case_ways},

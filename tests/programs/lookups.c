@@ -12,179 +12,35 @@
  * MS`.
  *
  *     getaddrinfo[:NAME], gethostbyname, gethostbyname2, gethostbyname_r, gethostbyname2_r
- *     getnameinfo    of 10.1.2.3
- *     two            getaddrinfo in two threads at once
- *     cancel         getaddrinfo in a thread that is cancelled after 200 ms
- *     handler        getaddrinfo, with a handler each 20 ms that restarts nothing
- *     resolver       getaddrinfo, with a resolver's state that is set to ask once, for a second
- *     thread         the signals that the thread of a look-up does not block
- *     loop:N         N times getaddrinfo; what is left when nothing runs any more
- *     none           as a user who may have no more threads
- *     stack          in a handler on a signal stack of its own
- *     numeric:N, file:N   N look-ups of 127.0.0.1, a.test: ns each
+ *     getnameinfo, gethostbyaddr, gethostbyaddr_r      of 10.1.2.3
+ *     res_query[:NAME], res_search, res_querydomain, res_send, res_nquery, res_nsearch,
+ *     res_nquerydomain, res_nsend   the state of the latter four is closed as soon as they return
+ *     res_other      res_query and res_nquery with states that have another name server, which
+ * answers res_two        res_query in two threads at once async_wait, async_suspend, async_signal,
+ * async_thread   getaddrinfo_a, for x.test and 127.0.0.1 res_loop:N, async_loop:N   as loop, by
+ * res_nquery and getaddrinfo_a two            getaddrinfo in two threads at once cancel getaddrinfo
+ * in a thread that is cancelled after 200 ms handler        getaddrinfo, with a handler each 20 ms
+ * that restarts nothing resolver       getaddrinfo, with a resolver's state that is set to ask
+ * once, for a second thread         the signals that the thread of a look-up does not block loop:N
+ * N times getaddrinfo; what is left when nothing runs any more none           as a user who may
+ * have no more threads stack          in a handler on a signal stack of its own numeric:N, file:N
+ * N look-ups of 127.0.0.1, a.test: ns each
  */
-#include <arpa/inet.h>
+#include "tests/programs/lookups-world.h"
+
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <netdb.h>
-#include <poll.h>
 #include <pthread.h>
 #include <resolv.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
-#include <net/if.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include <net/if.h>
-
-#define DO(call)                                                                                   \
-    do {                                                                                           \
-        if ((call) < 0) {                                                                          \
-            perror(#call);                                                                         \
-            exit(99);                                                                              \
-        }                                                                                          \
-    } while (0)
 
 enum { ERRNO_BEFORE = 4095, H_ERRNO_BEFORE = 77 };
-
-static long now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long)t.tv_sec * 1000000 + (long)t.tv_nsec / 1000;
-}
-
-static void rest_ms(int ms)
-{
-    poll(NULL, 0, ms);
-}
-
-/* --- the world ------------------------------------------------------------------------------- */
-
-static void put_over(const char *path, const char *text)
-{
-    char file[] = "/tmp/lookups-XXXXXX";
-    int fd = mkstemp(file);
-
-    DO(fd);
-    DO(fchmod(fd, 0644) == 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1);
-    DO(close(fd));
-    if (mount(file, path, "none", MS_BIND, NULL) < 0 && errno != ENOENT)
-        DO(-1);
-    DO(unlink(file));
-}
-
-static int name_server(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(53)};
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    inet_pton(AF_INET, "127.0.0.9", &at.sin_addr);
-    DO(fd);
-    DO(ioctl(fd, SIOCSIFFLAGS, &lo));
-    DO(bind(fd, (struct sockaddr *)&at, sizeof at));
-    return fd;
-}
-
-/* Answers one question, LEN bytes at PACKET, in its place. Returns the length (RFC 1035, 4.1). */
-static size_t answer(unsigned char *packet, size_t len)
-{
-    static const unsigned char address[] = "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x0a\1\2\3";
-    static const unsigned char name[] = "\xc0\x0c\0\x0c\0\1\0\0\0\0\0\x0b\4name\4test";
-    size_t end = 12;
-    int type;
-
-    while (end < len && packet[end] != 0)
-        end += packet[end] + 1u;
-    type = packet[end + 2];
-    end += 5;
-    packet[2] = 0x85;
-    packet[3] = 0x80;
-    memset(packet + 6, 0, 6);
-    packet[7] = type == 1 || type == 12;
-    if (type == 1)
-        memcpy(packet + end, address, sizeof address - 1);
-    if (type == 12)
-        memcpy(packet + end, name, sizeof name);
-    return end + (type == 1 ? sizeof address - 1 : type == 12 ? sizeof name : 0);
-}
-
-/* What came in, to be answered later. */
-static struct question {
-    unsigned char packet[512];
-    ssize_t len;
-    struct sockaddr_in from;
-    long due_us;
-} questions[4096];
-
-/* Until nobody holds the other end of UNTIL. */
-static void serve(int fd, int until, long late_us)
-{
-    size_t first = 0, count = 0;
-    struct pollfd in[] = {{fd, POLLIN, 0}, {until, 0, 0}};
-
-    for (;;) {
-        struct question *q = &questions[count % 4096];
-        socklen_t len = sizeof q->from;
-        long wait_us = first < count ? questions[first % 4096].due_us - now_us() : 1000000;
-        poll(in, 2, wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0);
-        if (in[1].revents != 0)
-            _exit(0);
-        if (in[0].revents != 0) {
-            q->len = recvfrom(fd, q->packet, sizeof q->packet - 64, 0, (struct sockaddr *)&q->from,
-                              &len);
-            q->due_us = now_us() + late_us;
-            count += q->len > 12;
-        }
-        for (; first < count && questions[first % 4096].due_us <= now_us(); first++) {
-            struct question *old = &questions[first % 4096];
-            sendto(fd, old->packet, answer(old->packet, (size_t)old->len), 0,
-                   (struct sockaddr *)&old->from, sizeof old->from);
-        }
-    }
-}
-
-static void set_up(const char *how)
-{
-    int fd, ends[2];
-    pid_t pid;
-
-    DO(unshare(CLONE_NEWNS | CLONE_NEWNET));
-    DO(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL));
-    put_over("/etc/hosts", "127.0.0.1 localhost\n127.0.0.2 a.test alias.test\n");
-    put_over("/etc/nsswitch.conf", "hosts: files dns\nservices: files\n");
-    put_over("/etc/resolv.conf", "nameserver 127.0.0.9\noptions timeout:30 attempts:5\n");
-    fd = name_server();
-    if (strcmp(how, "mute") == 0) {
-        DO(dup2(fd, 900)); /* held, never read */
-        close(fd);
-        return;
-    }
-    DO(pipe2(ends, O_CLOEXEC));
-    DO(pid = fork());
-    if (pid == 0) {
-        close(ends[1]);
-        serve(fd, ends[0], strncmp(how, "late:", 5) == 0 ? atol(how + 5) * 1000 : 0);
-    }
-    close(ends[0]);
-    close(fd);
-}
 
 /* --- what musl lacks -------------------------------------------------------------------------- */
 
@@ -419,6 +275,7 @@ static void step_thread(const char *argument)
     pthread_create(&asker, NULL, in_thread, said[1]);
     for (int i = 0; i < 100 && entries("/proc/self/task") < 3; i++)
         rest_ms(10);
+    rest_ms(100); /* libc blocks them all while it makes a thread */
     dir = opendir("/proc/self/task");
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         if (entry->d_name[0] == '.')
@@ -441,15 +298,14 @@ static void await_threads(void)
         rest_ms(10);
 }
 
-static void step_loop(const char *argument)
+/* TIMES calls of FAILS, each of which says whether it failed, and what is left behind. */
+static void leaves(int times, bool (*fails)(void))
 {
-    char ignored[512];
     size_t bytes = 0;
-    int fds = 0, maps = 0, times = atoi(argument), failed = 0;
+    int fds = 0, maps = 0, failed = 0;
 
     for (int i = 0; i < times; i++) {
-        ignored[0] = '\0';
-        failed += by_getaddrinfo("x.test", ignored) != 0;
+        failed += fails();
         if (i != times / 4)
             continue;
         await_threads();
@@ -462,6 +318,18 @@ static void step_loop(const char *argument)
              entries("/proc/self/task") - 1, entries("/proc/self/fd") - fds,
              bytes_taken() <= bytes + 8192 && lines("/proc/self/maps") <= maps + 16 ? "no memory"
                                                                                     : "memory");
+}
+
+static bool fails_to_look_up(void)
+{
+    char ignored[512] = "";
+
+    return by_getaddrinfo("x.test", ignored) != 0;
+}
+
+static void step_loop(const char *argument)
+{
+    leaves(atoi(argument), fails_to_look_up);
 }
 
 static void step_none(const char *argument)
@@ -516,6 +384,8 @@ static void step_file(const char *argument)
     measure("a.test", atoi(argument));
 }
 
+#include "tests/programs/lookups-resolver.h"
+
 static const struct step {
     const char *name;
     void (*take)(const char *argument);
@@ -526,6 +396,26 @@ static const struct step {
     {"gethostbyname_r", step_gethostbyname_r},
     {"gethostbyname2_r", step_gethostbyname2_r},
     {"getnameinfo", step_getnameinfo},
+    {"gethostbyaddr", step_gethostbyaddr},
+    {"gethostbyaddr_r", step_gethostbyaddr_r},
+    {"res_query", step_res_query},
+    {"res_search", step_res_search},
+    {"res_querydomain", step_res_querydomain},
+    {"res_send", step_res_send},
+    {"res_two", step_res_two},
+#ifdef __GLIBC__
+    {"res_nquery", step_res_nquery},
+    {"res_nsearch", step_res_nsearch},
+    {"res_nquerydomain", step_res_nquerydomain},
+    {"res_nsend", step_res_nsend},
+    {"res_other", step_res_other},
+    {"res_loop", step_res_loop},
+    {"async_wait", step_async_wait},
+    {"async_suspend", step_async_suspend},
+    {"async_signal", step_async_signal},
+    {"async_thread", step_async_thread},
+    {"async_loop", step_async_loop},
+#endif
     {"two", step_two},
     {"cancel", step_cancel},
     {"handler", step_handler},
