@@ -150,7 +150,8 @@ static bool is_refused(const struct tmo_call *call)
         return call->len == 0 && call->wanted == 0; /* nothing is asked for */
     if (!can_read(call->msg, sizeof(*call->msg)))
         return true;
-    return call->msg->msg_iovlen != 0 && is_no_vector(call->msg->msg_iov, call->msg->msg_iovlen);
+    return call->msg->msg_iovlen != 0 &&
+           is_no_vector(call->msg->msg_iov, (size_t)call->msg->msg_iovlen);
 }
 
 int tmo_before_call(const struct tmo_call *call, struct tmo_slot *slot)
