@@ -4,7 +4,7 @@
 # make demo       builds, then shows four programs that hang bare and end in time under the shim
 # make check      all tests; T=NAME runs one unit program or .bats file, F='words' one of its tests
 # make check-clients  some ninety real clients against peers that hang, 4 minutes; F=REGEX some of
-#                 them, JOBS=N cells at a time
+#                 them, JOBS=N cells at a time, ENGINE=watchdog by that engine
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
 # make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
 # make analyze    gcc -fanalyzer over the library and the command

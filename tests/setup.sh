@@ -14,7 +14,7 @@ check="$demo bats jq shellcheck clang clang-format clang-tidy strace valgrind gd
 # The 32-bit compiler is there only where there is a 32-bit mode. Some kernels have none.
 [ "$(uname -m)" != x86_64 ] || check="$check gcc-multilib qemu-user"
 
-# some ninety clients for the matrix, 40 MB
+# some ninety clients for the matrix, 40 MB, and a compiler for Go, 80 MB
 clients="$check wget python3-aiohttp python3-requests python3-httpx python3-psycopg2
     python3-pymysql python3-redis python3-paho-mqtt python3-ldap3 python3-twisted python3-gevent
     php-cli php-curl ruby libwww-perl liblwp-protocol-https-perl lua5.4 lua-socket tcl
