@@ -30,7 +30,9 @@ HELD_BACK="libtsan calls handlers when the call that waits is over"
 }
 
 @test "a handler that jumps out of any call, wherever it stands" {
-    not_tsan "now and then it hangs under libtsan, which a handler may leave in the middle"
+    # One that comes between two calls waits for the next that libtsan stands before; splice, and the
+    # wait in sendmmsg, it does not know. The program hangs there with nothing but libtsan preloaded.
+    not_tsan "libtsan holds signals back, and splice and sendmmsg then wait for ever, also bare"
     agree interrupts jumps
 }
 
