@@ -22,6 +22,17 @@ bool tmo_lookup_is_literal(const char *name)
            tmo_block_parse(name, len, &block, &scope, &scope_len) == TMO_BLOCK_OK;
 }
 
+/* Of a longer one musl reads no more (lookup_name.c). */
+bool tmo_lookup_is_refused(const char *name)
+{
+#ifdef __GLIBC__
+    (void)name;
+    return false;
+#else
+    return strnlen(name, TMO_HOST_MAX) == TMO_HOST_MAX;
+#endif
+}
+
 void tmo_lookup_begin(struct tmo_asked *asked, const char *call, const char *name)
 {
     asked->call = call;
@@ -97,7 +108,7 @@ bool tmo_lookup_asks(const char *name, const struct addrinfo *hints)
         (hints != NULL && hints->ai_family != AF_UNSPEC && hints->ai_family != AF_INET &&
          hints->ai_family != AF_INET6))
         return false;
-    return !tmo_lookup_is_literal(name);
+    return !tmo_lookup_is_refused(name) && !tmo_lookup_is_literal(name);
 }
 
 static void make_getaddrinfo(struct tmo_lookup *l)

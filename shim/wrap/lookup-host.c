@@ -64,7 +64,8 @@ static bool asks(const struct tmo_host_asked *by)
         return by->addr != NULL &&
                ((by->family == AF_INET && by->addr_len == sizeof(struct in_addr)) ||
                 (by->family == AF_INET6 && by->addr_len == sizeof(struct in6_addr)));
-    return by->name != NULL && !is_numeric(by->name) && !tmo_lookup_is_literal(by->name);
+    return by->name != NULL && !tmo_lookup_is_refused(by->name) && !is_numeric(by->name) &&
+           !tmo_lookup_is_literal(by->name);
 }
 
 static void begin(struct tmo_asked *asked, const struct tmo_host_asked *by, bool r)

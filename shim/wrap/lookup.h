@@ -102,6 +102,9 @@ void tmo_lookup_begin(struct tmo_asked *asked, const char *call, const char *nam
 /* Whether NAME is an address in its usual form, for which nobody is asked. */
 bool tmo_lookup_is_literal(const char *name);
 
+/* Whether libc refuses NAME for its length. */
+bool tmo_lookup_is_refused(const char *name);
+
 /* Whether getaddrinfo(3) may have to ask somebody. What is wrong is refused before the name is
  * read. */
 bool tmo_lookup_asks(const char *name, const struct addrinfo *hints);

@@ -202,7 +202,13 @@ static long do_freopen(char **word, char letter)
 
 /* --- processes ------------------------------------------------------------------------------ */
 
-#if !defined(__GLIBC__) || !__GLIBC_PREREQ(2, 34)
+#ifdef __GLIBC__
+#define HAS_EXECVEAT __GLIBC_PREREQ(2, 34)
+#else
+#define HAS_EXECVEAT 0
+#endif
+
+#if !HAS_EXECVEAT
 static int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
     return (int)syscall(SYS_execveat, dirfd, path, argv, envp, flags);
