@@ -20,6 +20,10 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 
+#ifndef SYS_mmap /* 32-bit ARM */
+#define SYS_mmap SYS_mmap2
+#endif
+
 enum { TRANSCRIPT_BYTES = 4096, CALLS_MAX = 400 };
 
 /* --- the scenario ---------------------------------------------------------------------------- */

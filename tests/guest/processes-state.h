@@ -92,7 +92,7 @@ static void hang_in(int where, int ends[2], int listener)
 {
     struct pollfd wait = {ends[0], POLLIN, 0};
     struct epoll_event event = {.events = EPOLLIN};
-    char bytes[16];
+    static char bytes[1 << 16];
     fd_set set;
     int epoll;
 
