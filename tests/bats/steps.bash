@@ -15,7 +15,8 @@ LIMITS=()
 # (libsocktmo(8)).
 is_lacking() {
     case ${TMO_FOREIGN-}:$1 in
-    musl:__* | musl:epoll_pwait2* | musl:sendfile64* | i386:sys_recvmmsg* | i386:sys_sendfile*) ;;
+    musl:__* | musl:epoll_pwait2* | musl:sendfile64* | i386:sys_recvmmsg* | \
+        i386:sys_sendfile* | armhf:sys_recvmmsg* | armhf:sys_sendfile*) ;;
     *) return 1 ;;
     esac
 }
