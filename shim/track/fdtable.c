@@ -81,8 +81,8 @@ static inline struct tmo_cell *made_cell(int fd)
 }
 
 /* The same where descriptors share a byte, or may. Once SHARED it stays so, also when another
- * thread writes it at the same time; but for the first such byte of a process, if that thread looked
- * at high_seen just before. */
+ * thread writes it at the same time; but for the first such byte of a process, if that thread
+ * looked at high_seen just before. */
 static NOINLINE void put_hot_shared(int fd, enum tmo_hot hot)
 {
     unsigned char *byte = &tmo_track_hot[TMO_HOT_INDEX(fd)];
