@@ -4,6 +4,7 @@
 #include "cli/guardproc.h"
 #include "cli/elf.h"
 #include "cli/library.h"
+#include "shim/sys/libc.h"
 
 #include <dirent.h>
 #include <elf.h>
@@ -18,15 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of older headers; the same on all machines. include/uapi/asm-generic/unistd.h */
+/* Of older headers, as those in libc.h; the same on all machines. include/uapi/asm-generic/unistd.h */
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
 #endif
 
 #define PATH_TEXT 64 /* "/proc/PID/task/TID/children" */

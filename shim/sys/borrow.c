@@ -5,13 +5,6 @@
 
 #include <limits.h>
 
-/* One number on all architectures (asm-generic/unistd.h). */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
-#endif
 #define CLOSE_RANGE_OF_OWN (1U << 1) /* CLOSE_RANGE_UNSHARE, linux/close_range.h */
 
 __thread int tmo_borrow_pidfd_1;

@@ -106,6 +106,12 @@ struct tmo_timespec64 {
 #define SYS_close_range 436 /* one number on all architectures, Linux 5.9 */
 #endif
 #define TMO_SYS_close_range SYS_close_range
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434 /* the same, Linux 5.3 */
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438 /* Linux 5.6 */
+#endif
 
 /* The kernel's numbers for what older headers do not name. */
 #ifndef IPPROTO_MPTCP

@@ -391,7 +391,8 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
     }
     a.timed = tmo_apply_timed(call->fd, slot, plan, TMO_RECV, false);
     a.start_ns = tmo_clock_ns();
-    if (plan->watchdog && blocking) {
+    bool watched = plan->watchdog && blocking;
+    if (watched) {
         if (!deferred)
             start_afresh(&a);
         tmo_slot_set_born_us(slot, (uint64_t)a.start_ns / 1000);
@@ -400,12 +401,12 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
     ssize_t n = call->kind->make(call, 0, 0);
     int64_t took_ns = tmo_clock_ns() - a.start_ns;
 
-    if (n < 0 && plan->watchdog && tmo_state_has_ended(slot))
+    if (n < 0 && watched && tmo_state_has_ended(slot))
         return -ended_error(slot);
     if (!deferred && was_read(n < 0 ? (int)-n : 0)) {
         a.addr = call->msg != NULL ? call->msg->msg_name : call->addr;
         a.len = call->msg != NULL ? call->msg->msg_namelen : call->to_len;
-        if (!plan->watchdog)
+        if (!watched)
             start_afresh(&a);
         if (a.addr != NULL)
             tmo_made_peer(slot, a.addr, a.len);
@@ -423,7 +424,7 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
             tmo_made_connected(call->fd, slot, a.send_us, a.timed);
         else if (a.limit_ns != 0)
             tmo_apply_wait(call->fd, slot, plan, TMO_SEND, true);
-        if (n < 0 && n != -EINPROGRESS && plan->watchdog && !deferred)
+        if (n < 0 && n != -EINPROGRESS && watched && !deferred)
             tmo_slot_lower(slot, TMO_SLOT_CONNECTED | TMO_SLOT_CONNECTING);
         tmo_state_rehot(call->fd, slot);
         if (!deferred)
