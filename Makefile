@@ -42,7 +42,10 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototyp
 SAN_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 SAN_tsan = -fsanitize=thread
-SAN_cov  = --coverage -fprofile-update=atomic -fdata-sections
+# Not by the compiler's stand-ins for exec, which add what was written before to the counters, and
+# clear them if it fails (libgcc/libgcov-interface.c).
+SAN_cov  = --coverage -fprofile-update=atomic -fdata-sections \
+           $(addprefix -fno-builtin-,execl execlp execle execv execvp execve fork)
 SANFLAGS = $(SAN_$(SAN)) $(if $(SAN),-DTMO_START_FILES)
 # No fortified names among our imports, no builtin that becomes a call to a name we wrap.
 BASE     = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -I. -MMD -MP
