@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2034,SC2154 # helpers.bash reads TMO_CUT, and sets status and output
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # the helpers read and set what is not seen here
 #
 # Peers that are slow but within the limits, large transfers, clients that do something else for
 # longer than a limit, idle connections: nothing is different from bare, and no limit expires. What no
-# preload reaches is tried under the guard.
+# preload reaches is tried under the guard, and with the watchdog.
 
 load helpers
 
@@ -53,8 +53,9 @@ summed() {
         "$@" | grep -av "^Date:" | sha256sum' - "$@" </dev/null
 }
 
-# guarded_as_bare CMD…: bare and under the guard it ends well and says the same; no limit expired.
-guarded_as_bare() {
+# reached_as_bare CMD…: bare, and by the launcher as REACH has it, it ends well and says the same; no
+# limit expired.
+reached_as_bare() {
     local said
 
     SETTINGS=()
@@ -62,27 +63,29 @@ guarded_as_bare() {
     [[ $status -eq 0 ]] || fail "bare: status $status"
     said=$output
     SETTINGS=("${LIMITS[@]}" SOCKTMO_LOG="$PWD/log")
-    summed "$TMO_BIN" run --guard "$@"
+    summed "$TMO_BIN" run "$REACH" "$@"
     [[ $status -eq 0 && $output == "$said" ]] || fail "bare it says '$said'"
     assert_records timeout 0
 }
 
-# with_peers GET PUT: arrays of words that {n} and {port} stand in: a body in pieces for longer than
-# the limit, and 64 MB each way.
+# with_peers REACH GET PUT: arrays of words that {n} and {port} stand in: a body in pieces for longer
+# than the limit, and 64 MB each way.
 with_peers() {
-    local -n get=$1 put=$2
+    local REACH=$1
+    local -n get=$2 put=$3
     local -a words
 
     TMO_CUT=60
     MANY=$((64 << 20))
     server_start
     words=("${get[@]//'{port}'/$PORT}")
-    guarded_as_bare "${words[@]//'{n}'/slow/400}"
+    reached_as_bare "${words[@]//'{n}'/slow/400}"
     assert_between 2900 9000
-    [[ $(records close) -eq 1 ]] || fail "not one connection is on record"
-    guarded_as_bare "${words[@]//'{n}'/$MANY}"
+    # what ends by a system call of its own takes its record with it, but under the guard
+    [[ $REACH != --guard || $(records close) -eq 1 ]] || fail "not one connection is on record"
+    reached_as_bare "${words[@]//'{n}'/$MANY}"
     words=("${put[@]//'{port}'/$PORT}")
-    guarded_as_bare "${words[@]//'{n}'/$MANY}"
+    reached_as_bare "${words[@]//'{n}'/$MANY}"
 }
 
 @test "an answer that is late but in time" {
@@ -180,24 +183,25 @@ time.sleep(9)' <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
 @test "under the guard: a static program" {
     built static-client
     get=("$CLIENT" 'connect:{port}' 'get:/{n}' print) put=("$CLIENT" 'connect:{port}' 'put:{n}' print)
-    with_peers get put
-    guarded_as_bare "$CLIENT" connect:"$PORT" get:/slow/300 polled
+    with_peers --guard get put
+    REACH=--guard reached_as_bare "$CLIENT" connect:"$PORT" get:/slow/300 polled
 }
 
-@test "under the guard: io_uring" {
+# by_io_uring REACH, by_go REACH, by_php REACH: these clients.
+by_io_uring() {
     built uring
     get=("$CLIENT" 'connect:{port}' 'get:/{n}' print) put=("$CLIENT" 'connect:{port}' 'put:{n}' print)
-    with_peers get put
+    with_peers "$1" get put
 }
 
-@test "under the guard: Go" {
+by_go() {
     built go-client
     get=("$CLIENT" get 'http://127.0.0.1:{port}/{n}')
     put=("$CLIENT" put 'http://127.0.0.1:{port}/x' '{n}')
-    with_peers get put
+    with_peers "$1" get put
 }
 
-@test "under the guard: the extension curl of PHP" {
+by_php() {
     requires php php-cli
     php -m | grep -qx curl || skip "PHP has no curl (Debian package php-curl)"
     # shellcheck disable=SC2016 # php's own
@@ -206,5 +210,55 @@ time.sleep(9)' <"$BATS_TEST_TMPDIR/hold" 3>&- 8>&-)
     put=(php -r '$c = curl_init($argv[1]); curl_setopt_array($c, [CURLOPT_UPLOAD => true,
         CURLOPT_INFILE => fopen("/dev/zero", "r"), CURLOPT_INFILESIZE => $argv[2]]);
         exit(curl_exec($c) ? 0 : 1);' 'http://127.0.0.1:{port}/x' '{n}')
-    with_peers get put
+    with_peers "$1" get put
+}
+
+@test "under the guard: io_uring" {
+    by_io_uring --guard
+}
+
+@test "under the guard: Go" {
+    by_go --guard
+}
+
+@test "under the guard: the extension curl of PHP" {
+    by_php --guard
+}
+
+# --- with the watchdog ----------------------------------------------------------------------------
+
+@test "with the watchdog: io_uring" {
+    by_io_uring --engine=both
+}
+
+@test "with the watchdog: Go" {
+    by_go --engine=both
+}
+
+@test "with the watchdog: the extension curl of PHP" {
+    by_php --engine=both
+}
+
+@test "with the watchdog: curl, asyncio, and clients that do something else meanwhile" {
+    local engine how
+
+    requires curl
+    TMO_CUT=60
+    peer_start late --after 1200 --text 'HTTP/1.0\x20200\x20OK\r\nContent-Length:\x203\r\n\r\nok\n'
+    server_start
+    for engine in both watchdog; do
+        LIMITS=(SOCKTMO_TIMEOUT=2s SOCKTMO_STRICT=on SOCKTMO_ENGINE="$engine")
+        rm -f log
+        same_as_bare curl -sS "http://127.0.0.1:$PEER_PORT/"
+        rm -f log
+        same_as_bare sh -c "curl -sS http://127.0.0.1:$PORT/$((64 << 20)) | sha256sum"
+        rm -f log
+        same_as_bare /usr/bin/python3 "$PROGRAM" put "$PORT" $((64 << 20))
+        rm -f log
+        for how in epoll recv; do
+            under "${LIMITS[@]}" SOCKTMO_LOG="$PWD/log" -- /usr/bin/python3 "$PROGRAM" pause $how "$PORT"
+            [[ $status -eq 0 && $output == "read True pauses left 0" ]] || fail "$how with $engine"
+            assert_records timeout 0
+        done
+    done
 }
