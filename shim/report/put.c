@@ -48,7 +48,7 @@ static long write_held(const struct tmo_put *p, int signal)
  * opened once more for the moment; without /proc or the right to, the program's is used. */
 static long write_terminal(struct tmo_put *p)
 {
-    static const char folder[] = "/proc/self/fd/";
+    static const char folder[] = "/proc/thread-self/fd/"; /* its table need not be the process's */
     char path[sizeof(folder) + 10], digits[10];
     int ignored, n = p->fd;
     size_t at = sizeof(folder) - 1, count = 0;

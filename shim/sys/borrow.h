@@ -8,12 +8,13 @@
 
 #include "shim/sys/raw.h"
 
-/* The pidfd of this process + 1, in such a thread, in its table; else 0. */
+/* The pidfd of this process + 1, in such a thread, in its table; -1: there is none, and nothing can
+ * be borrowed; else 0. */
 extern __thread int tmo_borrow_pidfd_1 TMO_HIDDEN __attribute__((tls_model("initial-exec")));
 
-/* Gives the calling thread an empty table of descriptors. Returns 0, or -errno: -ENOSYS before
- * Linux 5.9. (close_range(2), CLOSE_RANGE_UNSHARE; pidfd_getfd(2), Linux 5.6, which lets threads of
- * one process have each other's: kernel/ptrace.c, __ptrace_may_access) */
+/* Gives the calling thread an empty table of descriptors, for good. Returns 0, or -errno: -ENOSYS
+ * before Linux 5.9. (close_range(2), CLOSE_RANGE_UNSHARE; pidfd_getfd(2), Linux 5.6, which lets
+ * threads of one process have each other's: kernel/ptrace.c, __ptrace_may_access) */
 int tmo_borrow_start(void);
 
 /* The program's descriptor FD for the calling thread: FD itself, or in such a thread a copy in its

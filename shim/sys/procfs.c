@@ -2,7 +2,6 @@
  * What /proc says of this process. See procfs.h.
  */
 #include "shim/sys/procfs.h"
-#include "shim/sys/statx.h"
 
 #include <string.h>
 
@@ -126,15 +125,10 @@ int tmo_proc_call(int tid, struct tmo_proc_call *ret)
     return 0;
 }
 
-bool tmo_proc_is_last(void)
+bool tmo_proc_has_left(void)
 {
-    struct tmo_statx is;
-    char folder[8];
-    /* The first thread is in no folder any more once it has ended. */
-    if (TMO_RAW4(SYS_readlinkat, AT_FDCWD, "/proc/self/cwd", folder, sizeof(folder)) != -ENOENT)
-        return false;
-    /* Two links for the folder of threads, and one for each (fs/proc/base.c, proc_task_getattr). */
-    return tmo_statx_path("/proc/self/task", 0, &is) == 0 && is.nlink <= 4;
+    char folder[8]; /* it is in none any more */
+    return TMO_RAW4(SYS_readlinkat, AT_FDCWD, "/proc/self/cwd", folder, sizeof(folder)) == -ENOENT;
 }
 
 /* --- descriptors ----------------------------------------------------------------------------- */

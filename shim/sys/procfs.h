@@ -23,9 +23,9 @@ struct tmo_proc_call {
 };
 int tmo_proc_call(int tid, struct tmo_proc_call *ret);
 
-/* Whether all threads but the calling one have ended: the first is there yet, as a zombie, where
- * it has called pthread_exit(3). False where /proc does not tell. */
-bool tmo_proc_is_last(void);
+/* Whether the first thread has ended, by pthread_exit(3): it is there yet, as a zombie, and its
+ * descriptors are not to be had. False where /proc does not tell. */
+bool tmo_proc_has_left(void);
 
 enum tmo_proc_kind {
     TMO_PROC_OTHER,

@@ -166,9 +166,10 @@ static inline void tmo_call_measure(struct tmo_call *call, ssize_t n)
  * under the limit `connect`. Returns a count or -errno. In connect.c. */
 ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot);
 
-/* The limit of connect has passed on FD after WAITED_NS: the attempt is ended, in the kernel too.
- * CALL is what waited. Returns the errno that the program gets. In connect.c. */
-int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const char *call);
+/* The limit of connect has passed on FD, which is BY for this thread, after WAITED_NS: the attempt
+ * is ended, in the kernel too. CALL is what waited. Returns the errno that the program gets. In
+ * connect.c. */
+int tmo_connect_expired(int fd, int by, struct tmo_slot *slot, int64_t waited_ns, const char *call);
 
 /* --- state.c --------------------------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
 #include "shim/policy/apply.h"
 #include "shim/policy/end.h"
 #include "shim/policy/judge.h"
-#include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
@@ -93,9 +92,10 @@ static void start_afresh(const struct attempt *a)
     tmo_slot_set_born_us(slot, (uint64_t)a->start_ns / 1000);
 }
 
-int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const char *call)
+int tmo_connect_expired(int fd, int by, struct tmo_slot *slot, int64_t waited_ns, const char *call)
 {
     bool polled = strcmp(call, "connect") != 0;
+    uint16_t generation = slot->generation;
     int error = tmo_state_expire(&(struct tmo_expiry){
         .fd = fd,
         .slot = slot,
@@ -104,13 +104,18 @@ int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const 
         .waited_ns = waited_ns,
         .call = call,
         .kernel_error = slot->family == TMO_FAMILY_UNIX ? EAGAIN : EINPROGRESS,
+        .generation = generation,
+        .cookie = by != fd ? tmo_state_cookie(by) : 0,
     });
-    int by = tmo_borrow(fd);
+    if (tmo_track_slot(fd) != slot || slot->generation != generation) {
+        tmo_end_attempt(by, slot,
+                        polled); /* the number is another's meanwhile, the socket is not */
+        return error;
+    }
     tmo_emit_close_by(by, fd, slot, "timeout");
     tmo_end_attempt(by, slot, polled);
     /* From now on it is told so, until it connects again. */
     tmo_state_ended(by, slot, 0);
-    tmo_borrow_end(by);
     if (polled) /* the connect that asks how it went is told so, once, as by the kernel */
         slot->pending = (uint8_t)error;
     tmo_slot_lower(slot, TMO_SLOT_EXPIRED | TMO_SLOT_DRAIN | TMO_SLOT_CONNECTING);
@@ -120,7 +125,7 @@ int tmo_connect_expired(int fd, struct tmo_slot *slot, int64_t waited_ns, const 
 
 static int attempt_expired(const struct attempt *a, int64_t waited_ns)
 {
-    return tmo_connect_expired(a->fd, a->slot, waited_ns, "connect");
+    return tmo_connect_expired(a->fd, a->fd, a->slot, waited_ns, "connect");
 }
 
 /* Goes on with an attempt that a signal interrupted. Returns 0 or the errno. */
@@ -280,9 +285,11 @@ static void tell_watchdog(const struct attempt *a)
 {
     struct tmo_slot *slot = a->slot;
     const struct tmo_plan *plan = tmo_plan_of(slot);
+    bool ours; /* or the program's own time stands */
     tmo_slot_raise(slot, TMO_SLOT_CONNECTED);
-    if (plan->connect_ns != 0 && a->limit_ns == 0 &&
-        (tmo_slot_flags(slot) & TMO_SLOT_NONBLOCK) == 0)
+    (void)tmo_plan_timeo_us(plan, tmo_ns_to_us(plan->connect_ns), tmo_slot_app_us(slot, TMO_SEND),
+                            &ours);
+    if (ours && a->limit_ns == 0 && (tmo_slot_flags(slot) & TMO_SLOT_NONBLOCK) == 0)
         tmo_watch_connecting(a->fd, slot);
 }
 

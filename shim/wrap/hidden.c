@@ -57,6 +57,7 @@ static struct {
     int64_t walk_every_ms;
     int64_t end_ms; /* ... or when something that was seen there is overdue; 0: nothing */
     unsigned walk;
+    bool paused;  /* the process was stopped: nobody had time to tell us of anything */
     bool ring;    /* an io_uring of the program's waits */
     bool refused; /* that its threads are not shown was told */
     pid_t self;   /* this thread */
@@ -96,6 +97,16 @@ static void note_wait(struct trace *t, const struct tmo_slot *slot, enum tmo_way
     t->last_ms[way] = state.now_ms;
 }
 
+/* Whether a call on SLOT that waits for WAY does so for a time of the program's own. */
+static bool is_of_program(const struct tmo_slot *slot, enum tmo_way way)
+{
+    const struct tmo_plan *plan = tmo_plan_of(slot);
+    bool ours;
+    (void)tmo_plan_timeo_us(plan, tmo_ns_to_us(plan->wait_ns[way]), tmo_slot_app_us(slot, way),
+                            &ours);
+    return !ours;
+}
+
 /* FD is waited for in WAY right now, by CALL. ASKED is as for tmo_look(). */
 static void waits(int fd, enum tmo_way way, bool asked, const char *call)
 {
@@ -108,7 +119,8 @@ static void waits(int fd, enum tmo_way way, bool asked, const char *call)
     if ((flags & TMO_SLOT_ENDED) == 0)
         note_wait(t, slot, way, asked);
     int64_t limit_ms = slot != NULL ? tmo_ns_to_ms(tmo_plan_of(slot)->wait_ns[way]) : 0;
-    if ((flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) != TMO_SLOT_CONNECTED || limit_ms == 0)
+    if ((flags & (TMO_SLOT_CONNECTED | TMO_SLOT_ENDED)) != TMO_SLOT_CONNECTED || limit_ms == 0 ||
+        (asked && is_of_program(slot, way)))
         return;
     if ((flags & (way == TMO_RECV ? TMO_SLOT_TIMED_RECV : TMO_SLOT_TIMED_SEND)) != 0)
         limit_ms += BEHIND_KERNEL_MS;
@@ -199,7 +211,7 @@ static void look_at_other(int fd, struct trace *t)
     uint64_t inode = 0;
     switch (tmo_proc_kind(fd, &inode)) {
     case TMO_PROC_SOCKET:
-        if (t->inode != inode) {
+        if (t->inode != inode || state.paused) {
             t->inode = inode;
             t->new_ms = state.now_ms;
             t->foreign = false;
@@ -225,16 +237,22 @@ static void look_at_other(int fd, struct trace *t)
 
 /* Whether FD is another socket than the one that was found, or none: it was closed by a road that
  * we do not see. */
-static bool is_gone(int fd, const struct trace *t)
+static bool is_gone(int fd, const struct tmo_slot *slot, const struct trace *t)
 {
     uint64_t inode = 0;
-    return tmo_proc_kind(fd, &inode) != TMO_PROC_SOCKET || inode != t->inode;
+    uint16_t generation = slot->generation;
+    if ((tmo_slot_flags(slot) & TMO_SLOT_FOUND) == 0 || t->inode == 0)
+        return false;
+    bool gone = tmo_proc_kind(fd, &inode) != TMO_PROC_SOCKET || inode != t->inode;
+    /* Unless it is a new one by now, of which we were told. */
+    return gone && tmo_track_slot(fd) == slot && slot->generation == generation &&
+           (tmo_slot_flags(slot) & TMO_SLOT_FOUND) != 0;
 }
 
 static void look_at_ours(int fd, struct tmo_slot *slot, struct trace *t)
 {
     unsigned flags = tmo_slot_flags(slot);
-    if ((flags & TMO_SLOT_FOUND) != 0 && t->inode != 0 && is_gone(fd, t)) {
+    if (is_gone(fd, slot, t)) {
         tmo_made_unseen_end(fd);
         return;
     }
@@ -276,8 +294,7 @@ static void forget_gone(void)
     for (int fd = tmo_track_next(0); fd >= 0; fd = tmo_track_next(fd + 1)) {
         const struct tmo_slot *slot = tmo_track_slot(fd);
         const struct trace *t = slot != NULL ? trace_of(fd) : NULL;
-        if (t != NULL && (tmo_slot_flags(slot) & TMO_SLOT_FOUND) != 0 && t->inode != 0 &&
-            t->walk != state.walk)
+        if (t != NULL && t->walk != state.walk && is_gone(fd, slot, t))
             tmo_made_unseen_end(fd);
     }
 }
@@ -317,6 +334,7 @@ static bool has_any(void)
 int64_t tmo_hidden_look(int64_t now_ms)
 {
     state.self = tmo_self_tid();
+    state.paused = state.now_ms != 0 && now_ms - state.now_ms > 2 * state.tick_ms + GRACE_MS;
     state.now_ms = now_ms;
     state.tick_ms = tick_ms();
     bool any = has_any();

@@ -59,7 +59,7 @@ void tmo_fork_child(void)
         struct tmo_slot *slot = tmo_track_slot(fd);
         if (slot == NULL)
             continue;
-        tmo_slot_raise(slot, TMO_SLOT_INHERITED);
+        tmo_slot_change(slot, TMO_SLOT_INHERITED | TMO_SLOT_ENDING, TMO_SLOT_INHERITED);
         /* The parent waits for it, not we. */
         if ((tmo_slot_flags(slot) & TMO_SLOT_EPOLL) != 0)
             slot->epoll.att_ms = 0;

@@ -17,6 +17,9 @@ static int64_t age_ns(const struct tmo_slot *slot)
     return (int64_t)(tmo_self_now_us() - tmo_slot_born_us(slot)) * 1000;
 }
 
+/* Until the next look at what this thread could not get to see. */
+#define AGAIN_MS 1000
+
 /* A look at a connection. */
 struct look {
     int fd, by; /* the program's number, and what it is asked by: sys/borrow.h */
@@ -34,7 +37,7 @@ static struct look look_at(int fd, struct tmo_slot *slot, const char *call)
     l.generation = slot->generation;
     l.plan = tmo_plan_of(slot);
     l.by = tmo_borrow(fd);
-    l.cookie = l.by != fd ? tmo_state_cookie(l.by) : 0;
+    l.cookie = tmo_borrow_pidfd_1 != 0 ? tmo_state_cookie(l.by) : 0;
     return l;
 }
 
@@ -131,7 +134,7 @@ static bool look_connecting(const struct look *l, int64_t *ret_left_ms)
     *ret_left_ms = TMO_LOOK_NEVER_MS;
     if (claim(l)) {
         tmo_slot_lower(slot, TMO_SLOT_INHERITED);
-        (void)tmo_connect_expired(l->fd, slot, age, l->call);
+        (void)tmo_connect_expired(l->fd, l->by, slot, age, l->call);
         tmo_slot_lower(slot, TMO_SLOT_ENDING);
     }
     return true;
@@ -210,6 +213,8 @@ int64_t tmo_look(int fd, struct tmo_slot *slot, unsigned waits, int64_t waited_m
         slot->dir == TMO_DIR_LISTEN)
         return TMO_LOOK_NEVER_MS;
     struct look l = look_at(fd, slot, call);
+    if (l.by < 0)
+        return AGAIN_MS;
     if (tmo_quiet_get(l.by, &l.q) == 0 && is_still(&l))
         left_ms = judge(&l, waits, waited_ms, asked);
     tmo_borrow_end(l.by);
@@ -221,6 +226,8 @@ int64_t tmo_look_untold(int fd, struct tmo_slot *slot, const char *call, bool *r
     struct tmo_deadline passed = {.limit = TMO_LIMIT_RECV};
     struct look l = look_at(fd, slot, call);
     passed.waited_ms = tmo_ns_to_ms(l.plan->wait_ns[TMO_RECV]);
+    if (l.by < 0)
+        return AGAIN_MS;
     bool expires = tmo_raw_peek(l.by, POLLIN) == 0 && is_still(&l);
     if (expires)
         expire(&l, &passed);

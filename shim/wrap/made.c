@@ -363,7 +363,15 @@ void tmo_made_adopt(int fd, bool inherited)
 struct tmo_slot *tmo_made_found(int fd)
 {
     int by = tmo_borrow(fd);
+    uint32_t cookie = tmo_state_cookie(by);
     struct tmo_slot *slot = tmo_hot(fd) == TMO_HOT_NONE ? adopt(fd, by, false, true) : NULL;
+    uint16_t generation = slot != NULL ? slot->generation : 0;
+    tmo_borrow_end(by);
+    by = tmo_borrow(fd);
+    if (slot != NULL && tmo_state_cookie(by) != cookie && slot->generation == generation) {
+        tmo_track_drop(fd); /* it was closed meanwhile, and the number may be another's */
+        slot = NULL;
+    }
     tmo_borrow_end(by);
     return slot;
 }

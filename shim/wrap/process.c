@@ -7,6 +7,7 @@
 #include "shim/track/self.h"
 #include "shim/wrap/fork.h"
 #include "shim/wrap/last.h"
+#include "shim/wrap/watchdog.h"
 #include "shim/wrap/wrap.h"
 
 #include <alloca.h>
@@ -212,9 +213,10 @@ void wrap_quick_exit(int status)
 pid_t wrap__Fork(void)
 {
     pid_t pid = tmo_real._Fork();
-    if (pid == 0)
+    if (pid == 0) {
         tmo_fork_child();
-    else if (pid > 0)
+        tmo_watchdog_never();
+    } else if (pid > 0)
         tmo_fork_parent();
     return pid;
 }

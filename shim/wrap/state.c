@@ -165,6 +165,8 @@ static void end(const struct tmo_expiry *e, bool stubborn)
     if (slot->dir == TMO_DIR_LISTEN || !tmo_proto_is_connected(slot->proto))
         return;
     int copy = tmo_borrow_copy(e->fd);
+    if (copy < 0 && tmo_borrow_pidfd_1 != 0)
+        return;                        /* it is not there any more */
     int by = copy >= 0 ? copy : e->fd; /* there may be no free one */
     bool same = e->cookie == 0 || tmo_state_cookie(by) == e->cookie;
     if (same && tmo_track_slot(e->fd) == slot && slot->generation == generation &&

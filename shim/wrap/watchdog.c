@@ -13,11 +13,12 @@
 
 #include <sys/prctl.h>
 
-/* A look takes some 4 KiB, a line of /proc and a record in turn. */
-#define STACK_BYTES ((size_t)64 << 10)
+/* A look takes some 6 KiB; libc takes room for all thread-local data from it, too. It is memory
+ * only where it is touched. */
+#define STACK_BYTES ((size_t)256 << 10)
 
-/* How long a program may last beyond the last of its own threads. */
-#define LAST_MS 500
+/* How long it may stay beyond the first thread. */
+#define LAST_MS 100
 
 static pid_t owner; /* the process that has the thread, or could not get one; 0: none yet */
 
@@ -49,7 +50,8 @@ static void rest(int64_t until_ms)
 }
 
 /* The program goes on where its first thread has called pthread_exit(3), and ends with the last of
- * them: that is not to be this one, so it goes as well, and libc ends the process. */
+ * them, in which libc runs exit(3): that is not to be this one, so it goes when the first has gone.
+ */
 static void *run(void *arg)
 {
     int64_t look_ms = now_ms();
@@ -62,7 +64,7 @@ static void *run(void *arg)
     for (;;) {
         int64_t at_ms = now_ms();
         tmo_watch_sweep(tmo_due_of_ns(at_ms * TMO_NS_PER_MS), "watchdog");
-        if (tmo_proc_is_last())
+        if (tmo_proc_has_left())
             return NULL;
         if (at_ms >= look_ms)
             look_ms = tmo_hidden_look(at_ms);
@@ -83,6 +85,11 @@ void tmo_watchdog_start(void)
         tell(r == ENOSYS ? "the program has no threads; there is no watchdog"
                          : "no thread can be made; there is no watchdog");
     errno = e;
+}
+
+void tmo_watchdog_never(void)
+{
+    owner = tmo_self.pid;
 }
 
 void tmo_watchdog_forked(void)

@@ -23,6 +23,10 @@ static inline void tmo_watchdog_need(void)
 /* After fork(2), in the child: it has none, until it needs one. */
 void tmo_watchdog_forked(void);
 
+/* The same in a child of which libc does not know whether it may allocate: _Fork(3). It gets none.
+ */
+void tmo_watchdog_never(void);
+
 /* --- hidden.c: what no call of ours tells ---------------------------------------------------- */
 
 /* Finds out, at NOW_MS (monotonic), which connections are waited for by roads that we do not see,

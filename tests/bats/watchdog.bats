@@ -259,6 +259,22 @@ alone_with() {
     alone_with 0 fill 'recv -1 ETIMEDOUT @500'
 }
 
+@test "a time of the program's own is none of the watchdog's where mode lets it stand" {
+    peer_start silent
+    limits ENGINE=both RECV=500ms MODE=fill
+    steps connect:"$PEER_PORT" set:rcvtimeo:900 recv recv
+    expect 'connect 0 -' 'set 0 -' 'recv -1 EAGAIN @900' 'recv -1 EAGAIN @900'
+    limits ENGINE=both RECV=1s MODE=cap
+    steps connect:"$PEER_PORT" set:rcvtimeo:200 recv recv recv recv recv recv recv
+    [[ $(grep -c '^recv -1 EAGAIN' <<<"$output") -eq 7 ]] || fail "its own time did not count"
+    assert_records timeout 0
+    peer_start unreachable
+    limits ENGINE=watchdog CONNECT=500ms MODE=fill
+    steps socket:tcp set:sndtimeo:900 connect:"$PEER_PORT"
+    expect 'socket * -' 'set 0 -' 'connect -1 EINPROGRESS @900'
+    assert_records timeout 0
+}
+
 @test "under watchdog alone: accept, datagrams, unix sockets" {
     limits ENGINE=watchdog ACCEPT=400ms RECV=400ms PROTO=all
     steps listen:tcp accept:block
@@ -307,6 +323,15 @@ alone_with() {
         connect:"$PEER_PORT" send:2 recv
     expect 'libc 0 -' 'connect 0 -' 'send 2 -' 'recv * - @1300-2600'
     [[ $(grep -c 'event=timeout.*limit=recv.*action=report' log) -eq 1 ]] || fail "not on record once"
+}
+
+@test "records go to descriptors of the program's as well" {
+    peer_start silent
+    for sink in stderr fd:1; do
+        under SOCKTMO_ENGINE=both SOCKTMO_RECV=500ms SOCKTMO_LOG="$sink" -- "$TMO_BUILD/tests/hidden" \
+            libc:"$PEER_PORT" connect:"$PEER_PORT" send:2 recv
+        [[ $output == *'"event":"timeout"'*'"limit":"recv"'* ]] || fail "not there: $sink"
+    done
 }
 
 @test "rules: each connection has the limit of its own" {
