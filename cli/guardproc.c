@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of older headers, as those in libc.h; the same on all machines. include/uapi/asm-generic/unistd.h */
+/* Of older headers, the same on all machines; more are in libc.h. include/uapi/asm-generic/unistd.h
+ */
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
