@@ -198,7 +198,7 @@ static void look_at_member(int fd, uint32_t events, void *ctx)
 {
     const struct tmo_slot *slot = tmo_track_slot(fd);
     (void)ctx;
-    if (slot == NULL || is_of_parent(slot))
+    if (slot != NULL && is_of_parent(slot))
         return;
     if ((events & (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP)) != 0)
         waits(fd, TMO_RECV, false, "epoll_wait");
