@@ -2,15 +2,17 @@
  *
  * soak: what run.sh keeps running for a long time. Every connection is entered in a ledger by
  * whoever has it, as `PID in|out LOCAL PEER`, after it is there and before it is closed: so that
- * the log of the library can be held against it.
+ * the log of the library can be held against it. A client's child says `PID child PARENT` first: it
+ * is killed with its parent.
  *
  *     soak server LEDGER         prints its port; for each line on standard input, how many
  *                                descriptors it has and how much memory of its own (KiB); ends
  *                                when there is no more
  *     soak client LEDGER PORT SEED MS  threads that connect, talk and close for MS
  *
- * A request is two bytes: how many blocks the answer has, and whether the server is to close first.
- * To serve, the server sometimes forks, as old daemons do; so do the clients' threads.
+ * A request is two bytes: how many blocks the answer has, and who closes first (CLOSES_CLIENT and
+ * its neighbours). To serve, the server sometimes forks, as old daemons do; so do the clients'
+ * threads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,11 @@
 #include <unistd.h>
 
 enum { SERVERS = 8, CLIENTS = 4, BLOCK_BYTES = 4096, PATIENCE_MS = 10000 };
+
+/* A connection is closed when nobody has it any more, also no child that was forked meanwhile for
+ * another one. Two such children, one on each side, would wait for each other; so the end that a
+ * client's child waits for is a shutdown, which needs nobody else. */
+enum { CLOSES_CLIENT, CLOSES_SERVER, ENDS_SERVER };
 
 static int ledger = -1;
 static struct sockaddr_in server = {.sin_family = AF_INET};
@@ -93,8 +100,10 @@ static void serve(int fd)
     if (recv(fd, request, sizeof request, MSG_WAITALL) != sizeof request)
         return;
     give(fd, request[0]);
-    if (request[1] == 0)
-        (void)take(fd, 1); /* the client closes first */
+    if (request[1] == CLOSES_CLIENT)
+        (void)take(fd, 1);
+    else if (request[1] == ENDS_SERVER)
+        shutdown(fd, SHUT_WR);
 }
 
 /* In a child, as a server does that forks for each. It has used the connection. */
@@ -290,11 +299,16 @@ static void drop(int fd, unsigned way)
 /* A child that reads a connection's end, and leaves. */
 static void use_in_child(int fd)
 {
+    pid_t parent = getpid();
     pid_t pid = fork();
 
     if (pid < 0)
         die("fork");
     if (pid == 0) {
+        char line[64];
+        int n = snprintf(line, sizeof line, "%d child %d\n", (int)getpid(), (int)parent);
+        if (write(ledger, line, (size_t)n) != n)
+            die("ledger");
         enter(fd, "out", &server);
         (void)take(fd, 1);
         _exit(0);
@@ -306,19 +320,23 @@ static void use_in_child(int fd)
 static void talk(unsigned *seed)
 {
     bool nonblocking = rand_r(seed) % 2 == 0;
-    unsigned char request[2] = {(unsigned char)(rand_r(seed) % 8), rand_r(seed) % 2 == 0};
+    unsigned char request[2] = {(unsigned char)(rand_r(seed) % 8),
+                                rand_r(seed) % 2 == 0 ? CLOSES_SERVER : CLOSES_CLIENT};
     unsigned special = (unsigned)rand_r(seed) % 20;
+    bool by_child = special == 1 && request[1] == CLOSES_SERVER && !nonblocking;
     int fd = nonblocking ? connect_nonblocking() : connect_blocking();
     size_t len = (size_t)request[0] * BLOCK_BYTES;
 
     if (fd < 0)
         die("connect");
     enter(fd, "out", &server);
+    if (by_child)
+        request[1] = ENDS_SERVER;
     if (special != 0 && send(fd, request, sizeof request, MSG_NOSIGNAL) == sizeof request) {
         size_t have = nonblocking ? take_by_epoll(fd, len) : take(fd, len);
         if (have != len)
             die("not all of the answer came");
-        if (special == 1 && request[1] != 0 && !nonblocking)
+        if (by_child)
             use_in_child(fd);
     }
     if (rand_r(seed) % 4 == 0) /* held for a while */
