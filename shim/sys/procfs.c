@@ -62,7 +62,7 @@ static int number_of(const char *name)
 
 static int each(const char *path, void (*visit)(int number, void *ctx), void *ctx)
 {
-    _Alignas(8) char buf[2048];
+    _Alignas(8) char buf[2048] = {0}; /* or the analyzer takes it as never written */
     int folder = open_to_read(path, O_DIRECTORY);
     long got = folder;
     while (folder >= 0 && (got = TMO_RAW3(SYS_getdents64, folder, buf, sizeof(buf))) > 0) {
@@ -212,7 +212,7 @@ int tmo_proc_epoll(int set, void (*visit)(int fd, uint32_t events, void *ctx), v
 bool tmo_proc_ring_waits(int ring)
 {
     static const char wanted[] = "PollList:\n  op=";
-    char path[PATH_TEXT], text[256];
+    char path[PATH_TEXT], text[256] = "";
     size_t at = 0; /* so much of it is there */
     int file = open_to_read(path_of(path, "/proc/self/fdinfo/", ring, ""), 0);
     if (file < 0)

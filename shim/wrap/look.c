@@ -44,7 +44,8 @@ static struct look look_at(int fd, struct tmo_slot *slot, const char *call)
 /* Whether the number still leads to the slot, as it was when it was handed out then. */
 static bool is_still(const struct look *l)
 {
-    return tmo_track_slot(l->fd) == l->slot && l->slot->generation == l->generation;
+    const struct tmo_slot *slot = tmo_track_slot(l->fd);
+    return slot != NULL && slot == l->slot && slot->generation == l->generation;
 }
 
 static bool has_queued(int fd)

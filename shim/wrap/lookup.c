@@ -6,6 +6,7 @@
  */
 #include "shim/wrap/lookup.h"
 #include "shim/sys/clock.h"
+#include "shim/sys/futex.h"
 #include "shim/sys/raw.h"
 #include "shim/sys/real.h"
 #include "shim/track/self.h"
@@ -18,10 +19,6 @@
 #include <string.h>
 
 enum { LOOKUP_RUNS, LOOKUP_DONE, LOOKUP_ABANDONED };
-
-/* Of linux/futex.h, which a compiler for musl is without; within this process. */
-enum { FUTEX_WAKE = 1 | 128, FUTEX_WAIT_BITSET = 9 | 128 };
-#define FUTEX_BITSET_ANY (-1L)
 
 /* Modules of nsswitch.conf(5) take up to some 256 KiB; it is memory only where it is touched. */
 #define STACK_BYTES ((size_t)512 << 10)
@@ -126,7 +123,7 @@ static void *run(void *arg)
     if (__atomic_exchange_n(&l->state, LOOKUP_DONE, __ATOMIC_ACQ_REL) == LOOKUP_ABANDONED)
         drop(l);
     else /* it may be gone by now; then nobody is waked, or one who looks again */
-        (void)TMO_RAW3(SYS_futex, &l->state, FUTEX_WAKE, 1);
+        tmo_futex_wake(&l->state, 1);
     if (counts)
         tmo_lookup_count_one();
     return NULL;
@@ -156,25 +153,11 @@ static bool abandon(struct tmo_lookup *l)
                                        __ATOMIC_ACQUIRE);
 }
 
-/* One wait while *AT is VALUE, until DEADLINE_NS (monotonic; INT64_MAX: without end). No point of
- * cancellation: to be unwound from here the library would need libgcc. */
-static long wait_once(const int *at, int value, int64_t deadline_ns)
-{
-    struct timespec until = {(time_t)(deadline_ns / TMO_NS_PER_S),
-                             (long)(deadline_ns % TMO_NS_PER_S)};
-    bool ends = deadline_ns / TMO_NS_PER_S == (int64_t)until.tv_sec && deadline_ns != INT64_MAX;
-    long r = tmo_raw_call(SYS_futex, (long)at, FUTEX_WAIT_BITSET, value,
-                          (long)(ends ? &until : NULL), 0, FUTEX_BITSET_ANY);
-    if (r == -ENOSYS || r == -EPERM) /* a filter of system calls */
-        tmo_clock_sleep(TMO_NS_PER_MS);
-    return r;
-}
-
 /* Whether LOOKUP is done by DEADLINE_NS. A handler that runs meanwhile does not end it. */
 static bool await(struct tmo_lookup *l, int64_t deadline_ns)
 {
     while (!tmo_lookup_is_done(l)) {
-        (void)wait_once(&l->state, LOOKUP_RUNS, deadline_ns);
+        (void)tmo_futex_wait(&l->state, LOOKUP_RUNS, deadline_ns);
         if (tmo_clock_ns() >= deadline_ns)
             return tmo_lookup_is_done(l);
     }
@@ -191,12 +174,12 @@ int tmo_lookup_count(void)
 void tmo_lookup_count_one(void)
 {
     (void)__atomic_add_fetch(&ended, 1, __ATOMIC_ACQ_REL);
-    (void)TMO_RAW3(SYS_futex, &ended, FUTEX_WAKE, INT32_MAX);
+    tmo_futex_wake(&ended, INT32_MAX);
 }
 
 long tmo_lookup_count_await(int seen, int64_t deadline_ns)
 {
-    return wait_once(&ended, seen, deadline_ns);
+    return tmo_futex_wait(&ended, seen, deadline_ns);
 }
 
 /* --- records --------------------------------------------------------------------------------- */

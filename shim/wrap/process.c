@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What ends the program, makes another one of it, doubles it, or changes its limits: exec*, _exit,
- * _Exit, quick_exit, _Fork, setrlimit, prlimit. fork(2) itself needs no wrapper: pthread_atfork(3)
- * tells of it (entry.c). Layer: wrap.
+ * _Exit, quick_exit, pthread_exit, _Fork, setrlimit, prlimit. fork(2) itself needs no wrapper:
+ * pthread_atfork(3) tells of it (entry.c). Layer: wrap.
  */
 #include "shim/sys/raw.h"
 #include "shim/track/self.h"
@@ -206,6 +206,18 @@ void wrap_quick_exit(int status)
 {
     tmo_last_records("exit", false);
     tmo_real.quick_exit(status);
+}
+
+void wrap_pthread_exit(void *value)
+{
+    tmo_watchdog_first_ends();
+    tmo_real.pthread_exit(value);
+}
+
+void wrap_thrd_exit(int value)
+{
+    tmo_watchdog_first_ends();
+    tmo_real.thrd_exit(value);
 }
 
 /* --- fork ------------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 #include "config/duration.h"
 #include "shim/sys/borrow.h"
 #include "shim/sys/clock.h"
+#include "shim/sys/futex.h"
 #include "shim/sys/procfs.h"
 #include "shim/track/self.h"
 #include "shim/wrap/complain.h"
@@ -17,10 +18,16 @@
  * only where it is touched. */
 #define STACK_BYTES ((size_t)256 << 10)
 
-/* How long it may stay beyond the first thread. */
+/* How long it may stay beyond a first thread that did not say that it ends. */
 #define LAST_MS 100
 
-static pid_t owner; /* the process that has the thread, or could not get one; 0: none yet */
+/* How long the first thread waits for it to go. It is in the middle of a look at the worst. */
+#define GO_MS 1000
+
+static pid_t owner;  /* the process that has the thread, or could not get one; 0: none yet */
+static bool started; /* it was made */
+static pid_t tid;    /* it, once it runs */
+static int going;    /* a futex: it is to end */
 
 static void tell(const char *what)
 {
@@ -46,16 +53,14 @@ static void rest(int64_t until_ms)
         if (due_in_ms < left_ms)
             left_ms = due_in_ms;
     }
-    tmo_clock_sleep((left_ms > 1 ? left_ms : 1) * TMO_NS_PER_MS);
+    (void)tmo_futex_wait(&going, 0, (at_ms + (left_ms > 1 ? left_ms : 1)) * TMO_NS_PER_MS);
 }
 
-/* The program goes on where its first thread has called pthread_exit(3), and ends with the last of
- * them, in which libc runs exit(3): that is not to be this one, so it goes when the first has gone.
- */
 static void *run(void *arg)
 {
     int64_t look_ms = now_ms();
     (void)arg;
+    __atomic_store_n(&tid, tmo_raw_gettid(), __ATOMIC_RELEASE);
     (void)TMO_RAW2(SYS_prctl, PR_SET_NAME, "socktmo");
     if (tmo_borrow_start() < 0) {
         tell("needs Linux 5.9, or is forbidden here; there is no watchdog");
@@ -64,7 +69,7 @@ static void *run(void *arg)
     for (;;) {
         int64_t at_ms = now_ms();
         tmo_watch_sweep(tmo_due_of_ns(at_ms * TMO_NS_PER_MS), "watchdog");
-        if (tmo_proc_has_left())
+        if (__atomic_load_n(&going, __ATOMIC_ACQUIRE) != 0 || tmo_proc_has_left())
             return NULL;
         if (at_ms >= look_ms)
             look_ms = tmo_hidden_look(at_ms);
@@ -84,7 +89,29 @@ void tmo_watchdog_start(void)
     if (r != 0)
         tell(r == ENOSYS ? "the program has no threads; there is no watchdog"
                          : "no thread can be made; there is no watchdog");
+    __atomic_store_n(&started, r == 0, __ATOMIC_RELEASE);
     errno = e;
+}
+
+static void await_gone(void)
+{
+    int64_t deadline_ns = tmo_clock_ns() + GO_MS * TMO_NS_PER_MS;
+    do {
+        pid_t it = __atomic_load_n(&tid, __ATOMIC_ACQUIRE);
+        if (it != 0 && TMO_RAW3(SYS_tgkill, tmo_self.pid, it, 0) == -ESRCH)
+            return;
+        tmo_clock_sleep(TMO_NS_PER_MS / 10);
+    } while (tmo_clock_ns() < deadline_ns);
+}
+
+void tmo_watchdog_first_ends(void)
+{
+    if (__atomic_load_n(&owner, __ATOMIC_RELAXED) != tmo_self.pid ||
+        !__atomic_load_n(&started, __ATOMIC_ACQUIRE) || tmo_raw_gettid() != tmo_self.pid)
+        return;
+    __atomic_store_n(&going, 1, __ATOMIC_RELEASE);
+    tmo_futex_wake(&going, 1);
+    await_gone();
 }
 
 void tmo_watchdog_never(void)
@@ -95,5 +122,8 @@ void tmo_watchdog_never(void)
 void tmo_watchdog_forked(void)
 {
     owner = 0;
+    started = false;
+    tid = 0;
+    going = 0;
     tmo_hidden_forked();
 }

@@ -20,6 +20,11 @@ static inline void tmo_watchdog_need(void)
         tmo_watchdog_start();
 }
 
+/* Before the calling thread ends by pthread_exit(3): if it is the first, the watchdog ends, and is
+ * waited for (1 s at the most). A process ends with the last of its threads, in which libc runs
+ * exit(3): that is not to be one that is without the program's descriptors. */
+void tmo_watchdog_first_ends(void);
+
 /* After fork(2), in the child: it has none, until it needs one. */
 void tmo_watchdog_forked(void);
 

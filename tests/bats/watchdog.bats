@@ -60,6 +60,9 @@ hidden() {
         hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" leave:300
         expect 'libc 0 -' 'last 0 -'
         assert_between 300 $((1000 + BUSY_MS))
+        # no thread at all is left but the watchdog, which must not be the one that flushes
+        hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" leave-last
+        expect 'libc 0 -' 'buffered 0 -' 'exit 0 -'
     done
 }
 

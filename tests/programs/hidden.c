@@ -18,6 +18,8 @@
  *     lowest:MS           for so long takes and closes a number, which must be the lowest each time
  *     child               goes on in a child; its status becomes this one's
  *     leave:MS            the first thread ends, another goes on for so long and then returns
+ *     leave-last          the first thread ends, and there is no other; what is written until then
+ *                         is in stdio's buffer, and it is told whether exit(3) runs in it
  *     user:UID            becomes that user
  *
  * A machine for which this is not written prints "not here".
@@ -185,6 +187,18 @@ static void leave(long ms)
         pthread_exit(NULL);
 }
 
+static void say_who_exits(void)
+{
+    printf("exit 0 %s 0\n", syscall(SYS_gettid) == getpid() ? "-" : "other");
+}
+
+static void leave_last(void)
+{
+    atexit(say_who_exits);
+    puts("buffered 0 - 0");
+    pthread_exit(NULL);
+}
+
 static void say(const char *step, long n, long ms)
 {
     printf("%.*s %ld %s %ld\n", (int)strcspn(step, ":"), step, n < 0 ? -1 : n,
@@ -243,6 +257,8 @@ static long do_step(const char *step, long arg)
         in_child();
     else if (IS("leave"))
         leave(arg);
+    else if (IS("leave-last"))
+        leave_last();
     else
         exit(2);
     return 0;
