@@ -207,7 +207,11 @@ $(BUILD)/bench/empty.so: $(call obj,bench/empty.c)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) -shared $(LDFLAGS) -o $@ $^
 
-demo: all programs
+# What runs the README's commands has all processors for the compiler.
+BUILDS   = $(Q)$(MAKE) --no-print-directory -j$$(nproc)
+
+demo:
+	$(BUILDS) all programs
 	TMO_BUILD=$(BUILD) TMO_LIB=$(CURDIR)/$(LIBRARY) sh examples/demo.sh
 
 # --- check ----------------------------------------------------------------------------------------
@@ -226,7 +230,9 @@ F        =
 BATS_JOBS = 3
 CHOSEN   = $(if $(T),$(wildcard $(T:%=tests/bats/%.bats)),$(BATS))
 
-check: check-unit check-source check-bats
+check:
+	$(BUILDS) all programs units
+	$(Q)$(MAKE) --no-print-directory -j1 check-unit check-source check-bats
 
 RUN      = # what runs programs of another machine
 check-unit: $(if $(T),$(filter $(T:%=$(BUILD)/unit/%),$(UNIT_BIN)),$(UNIT_BIN))
