@@ -23,9 +23,20 @@ one() { # FILE
 export -f one
 export filter results
 
-# The longest files first.
-# shellcheck disable=SC2012,SC2011,SC2016 # names of our own; the inner shell's $
-ls -S -- "$@" | xargs -d '\n' -n 1 -P "$jobs" bash -c 'one "$1"' -
+# The longest first, so that none is left alone at the end: these, for all they wait, then by size.
+longest() {
+    local file
+
+    for file in "$@"; do
+        case ${file##*/} in
+        healthy.bats | guest-reports.bats | dns.bats | clients.bats | guest-calls.bats) echo "$file" ;;
+        esac
+    done
+    # shellcheck disable=SC2012 # names of our own
+    ls -S -- "$@"
+}
+# shellcheck disable=SC2016 # the inner shell's $
+longest "$@" | awk '!seen[$0]++' | xargs -d '\n' -n 1 -P "$jobs" bash -c 'one "$1"' -
 status=$?
 
 count() { # PATTERN FILE…: how many results are like that
