@@ -397,7 +397,8 @@ ssize_t wrap_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t l
 {
     static const struct tmo_kind from_socket = {"splice", TMO_RECV, splice_from};
     static const struct tmo_kind to_socket = {"splice", TMO_SEND, splice_to};
-    bool from = tmo_hot(in) >= TMO_HOT_CHECK;
+    /* a pipe's number may share its byte with a socket's */
+    bool from = tmo_hot(in) >= TMO_HOT_CHECK && tmo_state_slot(in) != NULL;
     if (!from && tmo_hot(out) < TMO_HOT_CHECK)
         return tmo_real.splice(in, in_off, out, out_off, len, flags);
     struct tmo_call call =
