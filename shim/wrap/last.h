@@ -14,6 +14,9 @@ void tmo_last_records(const char *reason, bool exec);
 /* Of what tmo_last_records() put on record for an exec that failed the real end is to come. */
 void tmo_last_taken_back(void);
 
+/* execveat(2), whose number is followed also where libc has no such name. Sets errno. */
+int tmo_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags);
+
 /* Records, then ends the process with STATUS, without running what atexit(3) registered. */
 void tmo_last_exit(int status) __attribute__((noreturn));
 

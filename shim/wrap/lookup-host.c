@@ -160,7 +160,8 @@ int tmo_lookup_gethost_r(const struct tmo_host_asked *by, struct hostent *host, 
     enum tmo_lookup_end end = TMO_LOOKUP_NOT;
     int r;
 
-    if (!asks(by))
+    /* without a place for the error musl gives an answer, if there is one; glibc does not */
+    if (!asks(by) || ret_error == NULL)
         return real_r(by, host, buf, len, ret, ret_error);
     begin(&asked, by, true);
     struct tmo_lookup *l = new_gethost(by, buf, len);

@@ -143,14 +143,29 @@ int wrap_fexecve(int fd, char *const argv[], char *const envp[])
     return exec_failed(tmo_real.fexecve(fd, argv, envp));
 }
 
+static int real_execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
+                         int flags)
+{
 #ifdef __GLIBC__
-int wrap_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+    return tmo_real.execveat(dirfd, path, argv, envp, flags);
+#else /* musl has it under no name: see syscall.c */
+    return (int)tmo_real.syscall(SYS_execveat, dirfd, (long)path, (long)argv, (long)envp, flags, 0);
+#endif
+}
+
+int tmo_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
     bool by_fd = (flags & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0';
     if (speaks() && path != NULL &&
         (by_fd ? is_program(dirfd, false) : can_execute(dirfd, path, false)))
         tmo_last_records("exec", true);
-    return exec_failed(tmo_real.execveat(dirfd, path, argv, envp, flags));
+    return exec_failed(real_execveat(dirfd, path, argv, envp, flags));
+}
+
+#ifdef __GLIBC__
+int wrap_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    return tmo_execveat(dirfd, path, argv, envp, flags);
 }
 #endif
 

@@ -70,12 +70,10 @@ static bool follow_lifecycle(long nr, const long *a, long *ret)
     case SYS_execve:
         *ret = wrap_execve(P(const char *, a[0]), P(char *const *, a[1]), P(char *const *, a[2]));
         return true;
-#ifdef __GLIBC__
     case SYS_execveat:
-        *ret = wrap_execveat(fd, P(const char *, a[1]), P(char *const *, a[2]),
-                             P(char *const *, a[3]), (int)a[4]);
+        *ret = tmo_execveat(fd, P(const char *, a[1]), P(char *const *, a[2]),
+                            P(char *const *, a[3]), (int)a[4]);
         return true;
-#endif
     default:
         return false;
     }
