@@ -3,7 +3,8 @@
 # make            libsocktmo.so and socktmo, at the top level (links into build/)
 # make demo       builds, then shows four programs that hang bare and end in time under the shim
 # make check      all tests; T=NAME runs one unit program or .bats file, F='words' one of its tests
-# make check-clients  some ninety real clients against peers that hang, 4 minutes; F=REGEX some of
+# make check-python  Python's own tests, bare and under the library, must say the same
+# make check-clients  some ninety real clients against peers that hang, 7 minutes; F=REGEX some of
 #                 them, JOBS=N cells at a time, ENGINE=watchdog by that engine
 # make bench      what the shim costs, beside the bare program, with the bounds that must hold
 # make lint       formatter, clang-tidy, shellcheck, manual pages, source rules
@@ -97,7 +98,7 @@ BENCH_BIN = $(BENCH:%=$(BUILD)/bench/%) $(BUILD)/bench/empty.so
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all links programs units demo check check-unit check-bats check-source analyze check-clients \
-        distcheck lint style fuzz soak coverage bench install uninstall clean format FORCE
+        check-python distcheck lint style fuzz soak coverage bench install uninstall clean format FORCE
 
 all: $(LIBRARY) $(COMMAND) $(PAGES) $(COMPLETE) links
 
@@ -256,6 +257,10 @@ ENGINE   =
 check-clients: all programs
 	$(Q)$(TEST_ENV) TMO_ENGINE='$(ENGINE)' bash tests/clients/run.sh '$(F)'
 
+# Python's own tests, bare and under the library: T='ssl select' some of them
+check-python: all
+	$(Q)$(TEST_ENV) bash tests/python/run.sh $(T)
+
 # --- lint, fuzz, bench ----------------------------------------------------------------------------
 
 C_FILES  = $(wildcard cli/*.[ch] config/*.[ch] shim/*.[ch] shim/*/*.[ch] man/*.c tests/unit/*.[ch] \
@@ -265,7 +270,7 @@ TIDY     = $(filter %.c,$(filter cli/% config/% shim/%,$(C_FILES)))
 SCRIPTS  = tests/setup.sh tests/bats.sh tests/distcheck.sh tests/source/rules.sh examples/demo.sh \
            examples/init/legacy-daemon .ci/run \
            $(wildcard bench/*.sh tests/bats/*.bats tests/bats/*.bash tests/clients/*.sh \
-           tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh)
+           tests/clients/*.bash tests/clients/programs/*.sh tests/soak/*.sh tests/python/*.sh)
 
 # Memory that a function returns counts as lost with gcc 12; the shim allocates none.
 ANALYZED = -O0 -Wno-stringop-overread -Wno-analyzer-malloc-leak -DTMO_LIBDIR=\"$(LIBDIR)\" # optimized, it sees less

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# setup.sh demo|check|clients: installs with apt-get what `make demo`, `make check` or
-# `make check-clients` needs on Debian and lacks here. Says nothing and asks for no rights when
+# setup.sh demo|check|clients|python: installs with apt-get what `make demo`, `make check`,
+# `make check-clients` or `make check-python` needs on Debian and lacks here. Says nothing and asks for no rights when
 # nothing is to do. No service is started by what it installs.
 set -eu
 
@@ -27,8 +27,9 @@ case ${1-} in
 demo) wanted=$demo ;;
 check) wanted=$check ;;
 clients) wanted=$clients ;;
+python) wanted="$check libpython3.11-testsuite" ;;
 *)
-    echo "usage: $0 demo|check|clients" >&2
+    echo "usage: $0 demo|check|clients|python" >&2
     exit 2
     ;;
 esac
