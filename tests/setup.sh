@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # setup.sh demo|check|clients|python: installs with apt-get what `make demo`, `make check`,
-# `make check-clients` or `make check-python` needs on Debian and lacks here. Says nothing and asks for no rights when
-# nothing is to do. No service is started by what it installs.
+# `make check-clients` or `make check-python` needs on Debian and lacks here. Says nothing and asks
+# for no rights when nothing is to do. No service is started by what it installs.
 set -eu
 
 demo='gcc make libc6-dev bash coreutils python3 perl'

@@ -11,7 +11,7 @@ set -euo pipefail
 python=/usr/bin/python3
 [[ $# -gt 0 ]] || set -- socket select selectors epoll poll asyncore asynchat ftplib \
     httplib httpservers imaplib nntplib poplib smtplib smtpd telnetlib xmlrpc docxmlrpc wsgiref \
-    urllib2_localnet ssl timeout subprocess signal threadsignals threading fork1 wait3 wait4 os posix \
+    urllib2_localnet ssl subprocess signal threadsignals threading fork1 wait3 wait4 os posix \
     pty eintr io fileio file fcntl ioctl mmap popen pipes queue logging
 
 "$python" -c 'import test.test_socket' 2>/dev/null ||

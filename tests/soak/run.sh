@@ -72,16 +72,16 @@ settled() {
     fail "the server has $fds descriptors 10 s after its clients left, not $idle_fds"
 }
 
-# one_client SEED: of three one is killed.
+# one_client SEED: of three one is killed; one of the others that lasts for a minute has failed.
 one_client() {
-    local ms=$((200 + RANDOM % 1500)) cut=60 status=0
-    (($1 % 3 != 0)) || cut=0.$((1 + RANDOM % 9))
+    local ms=$((200 + RANDOM % 1500)) cut=60 status=0 killed=-
+    (($1 % 3 != 0)) || { cut=0.$((1 + RANDOM % 9)) && killed=137; }
     # shellcheck disable=SC2016 # the inner shell's
     timeout -s KILL "$cut" bash -c 'echo $$ >"pid.$1"; shift; exec "$@"' - "$1" \
         "${under[@]}" "$soak" client ledger "$port" "$1" "$ms" 2>>errors || status=$?
     case $status in
     0) ;;
-    137) cat "pid.$1" >>killed ;; # and with it its children: the ledger knows whose they are
+    "$killed") cat "pid.$1" >>killed ;; # and with it its children: the ledger knows whose they are
     *) echo "$1" >>failed ;;
     esac
     rm -f "pid.$1"
