@@ -12,6 +12,8 @@ NEVER_HIT=(SOCKTMO_TIMEOUT=60s SOCKTMO_ACCEPT=60s SOCKTMO_LINGER=60s SOCKTMO_IDL
     SOCKTMO_RULES='to 127.0.0.1 port 1-40000: recv=59s; from ::1: send=59s; unix /*: idle=59s')
 NEVER_HIT_CONF=$'[in]\nmatch = from any\nrecv = 58s\n[out]\nmatch = to any\ntotal = 299s\n'
 
+TMO_CUT=30 # a case ends itself before (tests/guest/guest.h)
+
 # Sanitizers make each case some times slower, and the first report of a race slower yet.
 if [[ ${TMO_SAN-} == [at]san ]]; then
     export GUEST_GUARD_S=40

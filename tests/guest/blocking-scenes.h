@@ -6,6 +6,7 @@
 
 #include "tests/guest/guest.h"
 
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -153,8 +154,24 @@ static long call_splice_in(struct scene *s)
 
 /* --- what sends ------------------------------------------------------------------------------ */
 
+/* Whether nothing that FD has sent is under way, and its peer takes no more: the window is closed.
+ * A silence alone does not say so: an acknowledgement may be 40 ms late, and what a window has room
+ * for that is smaller than a segment goes only with the first probe, 200 ms later (linux/tcp.h,
+ * TCP_DELACK_MIN, TCP_RTO_MIN). */
+static bool is_settled(int fd)
+{
+    enum { UNACKED = 24 / 4, SND_WND = 228 / 4, COUNT = 64 }; /* linux/tcp.h, struct tcp_info */
+    uint32_t info[COUNT] = {0};
+    socklen_t len = sizeof info;
+
+    DO(getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len));
+    WANT(len / 4 > SND_WND); /* Linux 5.4 */
+    return info[UNACKED] == 0 && info[SND_WND] == 0;
+}
+
 static void make_full(struct scene *s)
 {
+    int64_t end_ms = guest_now_ms() + 5000;
     int listener = guest_listener(&s->addr), room = 16384;
     struct pollfd p = {.events = POLLOUT};
 
@@ -171,7 +188,8 @@ static void make_full(struct scene *s)
         while ((n = send(s->fd, blocking_big, sizeof blocking_big, MSG_DONTWAIT)) > 0)
             s->filled += (size_t)n;
         WANT(errno == EAGAIN);
-    } while (poll(&p, 1, QUIET_MS) == 1);
+        WANT(guest_now_ms() < end_ms);
+    } while (poll(&p, 1, QUIET_MS) == 1 || !is_settled(s->fd));
     s->wanted = BIG;
 }
 
