@@ -152,15 +152,39 @@ static struct query *query_of(struct tmo_lookup *l)
     return (struct query *)(void *)l->room;
 }
 
+#ifdef __GLIBC__
+/* A state leads to what libc read from resolv.conf, and the copy would lead there when the program
+ * has closed its own, and that is gone: then libc crashes, or takes another's (resolv_conf.c: a
+ * slot that is freed may be 0, which is taken for one in use). So the copy is given what a state of
+ * the thread's own leads to, which libc uses if it says the same (resolv_conf_matches), or nothing.
+ */
+static void make_query(struct tmo_lookup *l)
+{
+    static void *begin, *end;
+    void *ninit = tmo_lookup_libc(&begin, "res_ninit"),
+         *nclose = tmo_lookup_libc(&end, "res_nclose");
+    struct query *query = query_of(l);
+    state_type own = {0}, *copy = &query->copy.state;
+    int error = errno, host_error = h_errno;
+    bool has =
+        ninit != NULL && nclose != NULL && ((int (*)(state_type *))(uintptr_t)ninit)(&own) == 0;
+    memcpy(copy->_u._ext.__glibc_reserved, own._u._ext.__glibc_reserved,
+           sizeof(own._u._ext.__glibc_reserved));
+    errno = error;
+    h_errno = host_error;
+    l->r = ask_by(copy, &query->q, query->answer, query->len);
+    error = errno;
+    if (has)
+        ((void (*)(state_type *))(uintptr_t)nclose)(&own);
+    errno = error;
+}
+#else
 static void make_query(struct tmo_lookup *l)
 {
     struct query *query = query_of(l);
-#ifdef __GLIBC__
-    l->r = ask_by(&query->copy.state, &query->q, query->answer, query->len);
-#else
     l->r = ask_plain(&query->q, query->answer, query->len);
-#endif
 }
+#endif
 
 static size_t size_of(const char *text)
 {

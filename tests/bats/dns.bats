@@ -182,6 +182,27 @@ END
     took async_loop:150 3000 15000
 }
 
+# A library behind ours, which keeps the thread back, stands for a machine that is busy.
+@test "a state that the program closes before the thread uses its copy" {
+    cat >late.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <resolv.h>
+#include <unistd.h>
+int res_nquery(res_state state, const char *name, int class, int type, unsigned char *answer, int len)
+{
+    int (*next)(res_state, const char *, int, int, unsigned char *, int) = dlsym(RTLD_NEXT, "res_nquery");
+    usleep(100000);
+    return next(state, name, class, type, answer, len);
+}
+END
+    "${TMO_CC[@]}" -shared -fPIC -o late.so late.c -ldl
+    TMO_LD_PRELOAD+=:late.so
+    looks_up LD_LIBRARY_PATH="$PWD" SOCKTMO_DNS=20ms -- late:50 res_loop:30
+    [[ $output == 'res_loop:30: 30 failed, 0 threads, 0 descriptors more, no memory' ]] ||
+        fail "not so"
+}
+
 @test "ten thousand look-ups in time leave nothing" {
     TMO_CUT=120 under SOCKTMO_DNS=20s -- "$LOOKUPS" good loop:4000 res_loop:4000 async_loop:1000
     [[ $(grep -c ': 0 failed, 0 threads, 0 descriptors more, no memory$' <<<"$output") -eq 3 ]] ||
