@@ -161,11 +161,18 @@ static int carry_on(const struct attempt *a, int64_t took_ns)
     return error == EISCONN ? 0 : error;
 }
 
+/* Whether a connect that took TOOK_NS took as long as its limit, as the kernel counts, which may be
+ * some ticks behind: then its timer goes off too soon by these. */
+static bool took_all(const struct attempt *a, int64_t took_ns)
+{
+    return a->limit_ns != 0 && took_ns + TMO_TICK_SLACK_NS >= a->limit_ns;
+}
+
 /* Whether ERROR is what the kernel says when SO_SNDTIMEO goes off. AF_UNIX says EAGAIN also for a
  * full backlog at once, on a non-blocking socket (unix(7)). */
 static bool is_expiry(const struct attempt *a, int error, int64_t took_ns)
 {
-    if (a->limit_ns == 0 || took_ns < a->limit_ns)
+    if (!took_all(a, took_ns))
         return false;
     if (a->slot->family == TMO_FAMILY_UNIX)
         return error == EAGAIN;
@@ -183,10 +190,13 @@ static int finish(const struct attempt *a, int error)
         tmo_judge_may_restart())
         error = wait_on(a);
     int64_t took_ns = a->start_ns != 0 ? tmo_clock_ns() - a->start_ns : a->limit_ns;
-    if (is_expiry(a, error, took_ns) && tmo_plan_of(slot)->reports) {
+    bool expired = is_expiry(a, error, took_ns);
+    if (expired && took_ns < a->limit_ns)
+        took_ns = a->limit_ns;
+    if (expired && tmo_plan_of(slot)->reports) {
         error = carry_on(a, took_ns);
         took_ns = tmo_clock_ns() - a->start_ns;
-    } else if (is_expiry(a, error, took_ns)) {
+    } else if (expired) {
         tmo_apply_wait(a->fd, slot, tmo_plan_of(slot), TMO_SEND, true);
         error = attempt_expired(a, took_ns);
         record_connect(a, error, took_ns);
@@ -419,8 +429,9 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
             tmo_made_peer(slot, a.addr, a.len);
     }
     /* With data in the SYN the kernel calls that sent, though nobody may have got it. */
-    bool expired = a.limit_ns != 0 && took_ns >= a.limit_ns && (n == -EINPROGRESS || n > 0) &&
-                   is_syn_sent(call->fd);
+    bool expired = took_all(&a, took_ns) && (n == -EINPROGRESS || n > 0) && is_syn_sent(call->fd);
+    if (expired && took_ns < a.limit_ns)
+        took_ns = a.limit_ns;
     tmo_slot_lower(slot, TMO_SLOT_FASTOPEN);
     if (plan->reports && ours && blocking && took_ns >= plan->connect_ns)
         tmo_note_now(call->fd, slot, TMO_LIMIT_CONNECT, took_ns, call->kind->name);
