@@ -149,6 +149,31 @@ endless_select() {
         {poll,select,ppoll}-nested
 }
 
+by_number() {
+    registered_as "$1-number"
+    rm log
+    registered_as "$1-number+nested"
+    rm log
+    # first for writing, then changed
+    steps connect:"$PEER_PORT" nonblock:fcntl wait:"$1":out:9000:number wait:"$1":in:9000:number recv
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - out' 'wait 1 - ?* @900-1550' \
+        'recv -1 ETIMEDOUT @0-200'
+    promised "recv 1000 $(recorded "$1") 127.0.0.1:$PEER_PORT"
+    rm log
+    # taken out again: nobody waits
+    steps connect:"$PEER_PORT" nonblock:fcntl wait:"$1":in:300:number wait:"$1":in:1500:number+gone \
+        recv get:error
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 0 - @300-900' 'wait 0 - @1500-2000' 'recv -1 EAGAIN' \
+        'get 0 - none'
+    assert_records timeout 0
+}
+
+@test "registered by syscall(2): epoll_create1, epoll_ctl" {
+    peer_start silent
+    limited RECV=1s
+    side_by_side by_number epoll_{wait,pwait,pwait2} sys_epoll_wait
+}
+
 again_and_again() {
     steps connect:"$PEER_PORT" nonblock:fcntl send:1 wait:"$1":in:9000:oneshot recv:50 send:1 \
         wait:"$1":in:300:oneshot wait:"$1":in:9000:oneshot+again recv:50 wait:"$1":in:9000:oneshot+again recv

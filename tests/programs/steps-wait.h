@@ -37,37 +37,44 @@ static bool take_out(char *flags, const char *flag)
     return true;
 }
 
-/* FLAGS: words of epoll's; `again` arms it once more; `nested` waits for an epoll that has it. */
+/* FLAGS: words of epoll's; `again` arms it once more; `nested` waits for an epoll that has it; with
+ * `number` it is registered by syscall(2), and `gone` takes it out of the set that it is in. */
 static struct registration *registration_of(const char *how, const char *events, const char *words)
 {
     struct registration *ret = &registrations[here - places];
     const struct waiting *call = find_waiting(how);
     char flags[64];
     struct epoll_event interest = {.data.fd = here->fd};
-    bool again, nested;
+    bool again, nested, gone;
     int set;
 
     snprintf(flags, sizeof flags, "%s", words != NULL ? words : "");
     again = take_out(flags, "again");
     nested = take_out(flags, "nested");
+    gone = take_out(flags, "gone");
+    by_number = take_out(flags, "number");
     interest.events =
         (uint32_t)number_of(poll_words, events) | (uint32_t)number_of(registration_words, flags);
     if (ret->wait.how != call || nested != (ret->inner >= 0)) {
         ret->inner = -1;
         ret->events = interest.events;
         if (nested) {
-            ret->inner = epoll_create1(EPOLL_CLOEXEC);
-            epoll_ctl(ret->inner, EPOLL_CTL_ADD, here->fd, &interest);
+            ret->inner = set_made();
+            set_changed(ret->inner, EPOLL_CTL_ADD, here->fd, &interest);
         }
         ret->wait =
             nested ? wait_for(call, ret->inner, POLLIN) : wait_for(call, here->fd, interest.events);
         return ret;
     }
     set = ret->inner >= 0 ? ret->inner : ret->wait.epoll_fd;
+    if (set >= 0 && gone) {
+        set_changed(set, EPOLL_CTL_DEL, here->fd, &interest);
+        return ret;
+    }
     /* a number that was closed is registered no more; else this is refused */
-    if (set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, here->fd, &interest) != 0 &&
+    if (set >= 0 && set_changed(set, EPOLL_CTL_ADD, here->fd, &interest) != 0 &&
         (again || interest.events != ret->events))
-        epoll_ctl(set, EPOLL_CTL_MOD, here->fd, &interest);
+        set_changed(set, EPOLL_CTL_MOD, here->fd, &interest);
     ret->events = interest.events;
     if (ret->inner < 0) {
         ret->wait.fd = here->fd;

@@ -26,7 +26,8 @@
  *     loop:CALL:MS                   calls it for so long; RESULT is how often, NOTE the last errno
  *                                    and the CPU time
  *     poll:EVENTS:MS                 NOTE is what happened
- *     wait:CALL:EVENTS:MS[:FLAGS]    a row of waiting.h, as poll; FLAGS as et+oneshot+nested+again
+ *     wait:CALL:EVENTS:MS[:FLAGS]    a row of waiting.h, as poll; FLAGS as et+oneshot+nested+again,
+ *                                    number+gone
  *     ticks:CALL:EVENTS:TICK:MS[:FLAGS]        the same by calls of TICK ms, until something comes
  *     glances:CALL:EVENTS:TICK:MS[:FLAGS]      by calls that do not wait, TICK ms apart
  *     follow:CALL|recv:MS[:FLAGS]    takes what comes until it is over; RESULT is how many bytes

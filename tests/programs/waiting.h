@@ -173,14 +173,28 @@ struct wait {
     uint32_t happened;
 };
 
+static bool by_number; /* the next two are made by syscall(2) */
+
+static int set_made(void)
+{
+    return by_number ? (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC)
+                     : epoll_create1(EPOLL_CLOEXEC);
+}
+
+static int set_changed(int set, int op, int fd, struct epoll_event *interest)
+{
+    return by_number ? (int)syscall(SYS_epoll_ctl, set, op, fd, interest)
+                     : epoll_ctl(set, op, fd, interest);
+}
+
 static struct wait wait_for(const struct waiting *how, int fd, uint32_t events)
 {
     struct wait ret = {.how = how, .fd = fd, .epoll_fd = -1, .events = events};
     struct epoll_event interest = {.events = events, .data.fd = fd};
 
     if (how->epoll != NULL) {
-        ret.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        epoll_ctl(ret.epoll_fd, EPOLL_CTL_ADD, fd, &interest);
+        ret.epoll_fd = set_made();
+        set_changed(ret.epoll_fd, EPOLL_CTL_ADD, fd, &interest);
     }
     return ret;
 }
