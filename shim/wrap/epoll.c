@@ -27,7 +27,8 @@ int wrap_epoll_create1(int flags)
 
 int wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event)
 {
-    if (!TMO_TSAN_BYTE(tmo_watch_on) || tmo_hot(fd) == TMO_HOT_NONE)
+    /* FD may be a set that is to be in another one, before there is any connection. */
+    if (!TMO_TSAN_BYTE(tmo_current.wide.watches) || tmo_hot(fd) == TMO_HOT_NONE)
         return tmo_real.epoll_ctl(set, op, fd, event);
     int r = tmo_real.epoll_ctl(set, op, fd, event);
     if (r == 0) /* the kernel has read EVENT, so we may */

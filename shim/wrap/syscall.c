@@ -67,6 +67,12 @@ static bool follow_lifecycle(long nr, const long *a, long *ret)
                             P(struct rlimit *, a[3]));
         return true;
 #endif
+    case SYS_epoll_create1:
+        *ret = wrap_epoll_create1(fd);
+        return true;
+    case SYS_epoll_ctl:
+        *ret = wrap_epoll_ctl(fd, (int)a[1], (int)a[2], P(struct epoll_event *, a[3]));
+        return true;
     case SYS_execve:
         *ret = wrap_execve(P(const char *, a[0]), P(char *const *, a[1]), P(char *const *, a[2]));
         return true;
@@ -191,12 +197,6 @@ static bool follow_wait(long nr, const long *a, long *ret)
                            P(struct timeval *, a[4]));
         return true;
 #endif
-    case SYS_epoll_ctl:
-        *ret = wrap_epoll_ctl((int)a[0], (int)a[1], (int)a[2], P(struct epoll_event *, a[3]));
-        return true;
-    case SYS_epoll_create1:
-        *ret = wrap_epoll_create1((int)a[0]);
-        return true;
     default:
         return false;
     }
@@ -216,8 +216,7 @@ static bool is_wait(long nr)
     if (nr == SYS_epoll_pwait2)
         return true;
 #endif
-    return nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_epoll_pwait || nr == SYS_epoll_ctl ||
-           nr == SYS_epoll_create1;
+    return nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_epoll_pwait;
 }
 
 #if __SIZEOF_LONG__ == 8

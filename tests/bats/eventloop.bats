@@ -174,6 +174,17 @@ by_number() {
     side_by_side by_number epoll_{wait,pwait,pwait2} sys_epoll_wait
 }
 
+nested_before() {
+    steps nest:"${1/-/:}" connect:"$PEER_PORT" nonblock:fcntl wait:"${1%-*}":in:9000:nested recv
+    expect 'nest 0 -' 'connect 0 -' 'nonblock 0 -' 'wait 1 - ?* @900-1550' 'recv -1 ETIMEDOUT @0-200'
+}
+
+@test "a set that is put into another one before there is any socket" {
+    peer_start silent
+    limited RECV=1s
+    side_by_side nested_before epoll_wait poll epoll_wait-number
+}
+
 again_and_again() {
     steps connect:"$PEER_PORT" nonblock:fcntl send:1 wait:"$1":in:9000:oneshot recv:50 send:1 \
         wait:"$1":in:300:oneshot wait:"$1":in:9000:oneshot+again recv:50 wait:"$1":in:9000:oneshot+again recv

@@ -270,6 +270,7 @@ static const struct step {
     {"got", step_got, true},
     {"poll", step_poll, true},
     {"wait", step_wait, true},
+    {"nest", step_nest, true},
     {"ticks", step_ticks, true},
     {"glances", step_glances, true},
     {"follow", step_follow, true},

@@ -83,6 +83,17 @@ static struct registration *registration_of(const char *how, const char *events,
     return ret;
 }
 
+/* Two sets, one in the other, before there is a socket. */
+static long step_nest(char **argument)
+{
+    struct registration *r = &registrations[here - places];
+
+    by_number = argument[1] != NULL;
+    r->inner = set_made();
+    r->wait = wait_for(find_waiting(argument[0]), r->inner, POLLIN);
+    return 0;
+}
+
 static int wait_once(struct registration *r, int ms)
 {
     int n = wait_now(&r->wait, ms, NULL);

@@ -28,6 +28,7 @@
  *     poll:EVENTS:MS                 NOTE is what happened
  *     wait:CALL:EVENTS:MS[:FLAGS]    a row of waiting.h, as poll; FLAGS as et+oneshot+nested+again,
  *                                    number+gone
+ *     nest:CALL[:number]             makes the sets of `nested`, with nothing in them yet
  *     ticks:CALL:EVENTS:TICK:MS[:FLAGS]        the same by calls of TICK ms, until something comes
  *     glances:CALL:EVENTS:TICK:MS[:FLAGS]      by calls that do not wait, TICK ms apart
  *     follow:CALL|recv:MS[:FLAGS]    takes what comes until it is over; RESULT is how many bytes
