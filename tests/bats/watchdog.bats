@@ -54,16 +54,25 @@ hidden() {
     expect 'libc 0 -' 'lowest 0 -'
 }
 
-@test "a program ends with the last of its own threads" {
+# ends_with_its_own STEP LINE: after that step, which says so.
+ends_with_its_own() {
     peer_start silent
     for engine in "${ENGINES[@]}"; do
-        hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" leave:300
-        expect 'libc 0 -' 'last 0 -'
+        hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" "${@:1:$#/2}" leave:300
+        expect 'libc 0 -' "${@:$#/2+1}" 'last 0 -'
         assert_between 300 $((1000 + BUSY_MS))
         # no thread at all is left but the watchdog, which must not be the one that flushes
-        hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" leave-last
-        expect 'libc 0 -' 'buffered 0 -' 'exit 0 -'
+        hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" "${@:1:$#/2}" leave-last
+        expect 'libc 0 -' "${@:$#/2+1}" 'buffered 0 -' 'exit 0 -'
     done
+}
+
+@test "a program ends with the last of its own threads" {
+    ends_with_its_own
+}
+
+@test "the same where the first ends by thrd_exit" {
+    ends_with_its_own thrd 'thrd 0 -'
 }
 
 # --- waits that no call of ours tells of ----------------------------------------------------------

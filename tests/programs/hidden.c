@@ -18,6 +18,7 @@
  *     lowest:MS           for so long takes and closes a number, which must be the lowest each time
  *     child               goes on in a child; its status becomes this one's
  *     leave:MS            the first thread ends, another goes on for so long and then returns
+ *     thrd                the first thread ends by thrd_exit(3) where it would by pthread_exit(3)
  *     leave-last          the first thread ends, and there is no other; what is written until then
  *                         is in stdio's buffer, and it is told whether exit(3) runs in it
  *     user:UID            becomes that user
@@ -32,6 +33,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <threads.h>
 #include <time.h>
 
 #ifdef TMO_RAW_BY_LIBC
@@ -177,6 +179,15 @@ static void *last_thread(void *arg)
     return NULL;
 }
 
+static bool by_thrd;
+
+static void first_ends(void)
+{
+    if (by_thrd)
+        thrd_exit(0);
+    pthread_exit(NULL);
+}
+
 static void leave(long ms)
 {
     static long rest_ms;
@@ -184,7 +195,7 @@ static void leave(long ms)
     rest_ms = ms;
     fflush(stdout);
     if (pthread_create(&thread, NULL, last_thread, &rest_ms) == 0)
-        pthread_exit(NULL);
+        first_ends();
 }
 
 static void say_who_exits(void)
@@ -196,7 +207,7 @@ static void leave_last(void)
 {
     atexit(say_who_exits);
     puts("buffered 0 - 0");
-    pthread_exit(NULL);
+    first_ends();
 }
 
 static void say(const char *step, long n, long ms)
@@ -255,6 +266,8 @@ static long do_step(const char *step, long arg)
         busy(arg);
     else if (IS("child"))
         in_child();
+    else if (IS("thrd"))
+        by_thrd = true;
     else if (IS("leave"))
         leave(arg);
     else if (IS("leave-last"))
