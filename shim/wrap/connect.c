@@ -16,6 +16,7 @@
 #include "shim/wrap/rules.h"
 #include "shim/wrap/sockopts.h"
 #include "shim/wrap/watch.h"
+#include "shim/wrap/watchdog.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -237,6 +238,13 @@ static int connect_other(const struct attempt *a)
     return r;
 }
 
+/* The timeout for it: none where the watchdog alone keeps the time, and is there. */
+static int64_t connect_us(const struct tmo_plan *plan)
+{
+    bool lacks = plan->watchdog && plan->connect_us == 0 && tmo_watchdog_is_missing();
+    return lacks ? tmo_ns_to_us(plan->connect_ns) : plan->connect_us;
+}
+
 /* Puts the time that a connect may take on the socket, or takes back what an earlier connection
  * left there. */
 static void set_connect_timeo(struct attempt *a, const struct tmo_plan *plan)
@@ -244,7 +252,7 @@ static void set_connect_timeo(struct attempt *a, const struct tmo_plan *plan)
     struct tmo_slot *slot = a->slot;
     unsigned flags = tmo_slot_flags(slot);
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(slot, TMO_SEND), &ours);
+    int64_t us = tmo_plan_timeo_us(plan, connect_us(plan), tmo_slot_app_us(slot, TMO_SEND), &ours);
     if (ours && plan->reports && tmo_slot_has_app(slot, TMO_SEND)) {
         ours = false; /* the program's own time stands */
         us = tmo_slot_app_us(slot, TMO_SEND);
@@ -401,7 +409,7 @@ ssize_t tmo_connect_by_send(struct tmo_call *call, struct tmo_slot *slot)
     const struct tmo_plan *plan = tmo_plan_of(slot);
     bool blocking = (call->flags & MSG_DONTWAIT) == 0 && tmo_raw_is_nonblocking(call->fd) == 0;
     bool ours;
-    int64_t us = tmo_plan_timeo_us(plan, plan->connect_us, tmo_slot_app_us(slot, TMO_SEND), &ours);
+    int64_t us = tmo_plan_timeo_us(plan, connect_us(plan), tmo_slot_app_us(slot, TMO_SEND), &ours);
     if (ours && blocking && !plan->reports && tmo_apply_timeo(call->fd, TMO_SEND, us) == 0) {
         a.limit_ns = plan->connect_ns;
         a.send_us = us;

@@ -28,9 +28,15 @@ static pid_t owner;  /* the process that has the thread, or could not get one; 0
 static bool started; /* it was made */
 static pid_t tid;    /* it, once it runs */
 static int going;    /* a futex: it is to end */
+static bool missing; /* there is none, and will be none in this process */
 
-static void tell(const char *what)
+/* There is no thread, for WHAT. Told once, not by each child. */
+static void miss(const char *what)
 {
+    static bool told;
+    __atomic_store_n(&missing, true, __ATOMIC_RELEASE);
+    if (__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+        return;
     char value[TMO_SETTING_TEXT];
     (void)tmo_setting_print(TMO_SET_ENGINE, tmo_current.cfg.value[TMO_SET_ENGINE], value);
     tmo_complain(NULL,
@@ -63,7 +69,7 @@ static void *run(void *arg)
     __atomic_store_n(&tid, tmo_raw_gettid(), __ATOMIC_RELEASE);
     (void)TMO_RAW2(SYS_prctl, PR_SET_NAME, "socktmo");
     if (tmo_borrow_start() < 0) {
-        tell("needs Linux 5.9, or is forbidden here; there is no watchdog");
+        miss("needs Linux 5.9, or is forbidden here; there is no watchdog");
         return NULL;
     }
     for (;;) {
@@ -87,7 +93,7 @@ void tmo_watchdog_start(void)
     int e = errno;
     int r = tmo_thread_start(run, NULL, STACK_BYTES);
     if (r != 0)
-        tell(r == ENOSYS ? "the program has no threads; there is no watchdog"
+        miss(r == ENOSYS ? "the program has no threads; there is no watchdog"
                          : "no thread can be made; there is no watchdog");
     __atomic_store_n(&started, r == 0, __ATOMIC_RELEASE);
     errno = e;
@@ -109,6 +115,7 @@ void tmo_watchdog_first_ends(void)
     if (__atomic_load_n(&owner, __ATOMIC_RELAXED) != tmo_self.pid ||
         !__atomic_load_n(&started, __ATOMIC_ACQUIRE) || tmo_raw_gettid() != tmo_self.pid)
         return;
+    __atomic_store_n(&missing, true, __ATOMIC_RELEASE);
     __atomic_store_n(&going, 1, __ATOMIC_RELEASE);
     tmo_futex_wake(&going, 1);
     await_gone();
@@ -117,6 +124,12 @@ void tmo_watchdog_first_ends(void)
 void tmo_watchdog_never(void)
 {
     owner = tmo_self.pid;
+    missing = true;
+}
+
+bool tmo_watchdog_is_missing(void)
+{
+    return __atomic_load_n(&missing, __ATOMIC_ACQUIRE);
 }
 
 void tmo_watchdog_forked(void)
@@ -125,5 +138,6 @@ void tmo_watchdog_forked(void)
     started = false;
     tid = 0;
     going = 0;
+    missing = false;
     tmo_hidden_forked();
 }

@@ -25,6 +25,10 @@ static inline void tmo_watchdog_need(void)
  * exit(3): that is not to be one that is without the program's descriptors. */
 void tmo_watchdog_first_ends(void);
 
+/* Whether this process is to do without: no thread can be made, or it has ended. Where ENGINE is
+ * watchdog, the time of a blocking connect is then the kernel's. Signal-safe. */
+bool tmo_watchdog_is_missing(void);
+
 /* After fork(2), in the child: it has none, until it needs one. */
 void tmo_watchdog_forked(void);
 

@@ -75,6 +75,53 @@ ends_with_its_own() {
     ends_with_its_own thrd 'thrd 0 -'
 }
 
+# --- where there can be none ----------------------------------------------------------------------
+
+# without_threads SETTING=VALUE… -- STEP…: steps, where no thread can be made; and that this was told,
+# once.
+without_threads() {
+    local -a settings=() answers=()
+
+    # shellcheck disable=SC2086 # words
+    [[ -e nothreads ]] || ${TMO_CC:-cc} -D_GNU_SOURCE -O1 -o nothreads \
+        "$TMO_ROOT/tests/programs/nothreads.c" 2>nothreads.err ||
+        skip "no headers of seccomp here: $(tail -n 1 nothreads.err)"
+    while [[ $1 != -- ]]; do
+        settings+=("SOCKTMO_$1")
+        shift
+    done
+    shift
+    rm -f log
+    under "${settings[@]}" SOCKTMO_LOG="$PWD/log" -- ./nothreads "$TMO_BUILD/tests/steps" "$@"
+    [[ $status -ne 99 ]] || skip "no filter can be set here"
+    [[ $(grep -c "^socktmo: SOCKTMO_ENGINE='$engine': no thread can be made; there is no watchdog" \
+        <<<"$output") -eq 1 ]] || fail "not told once with $engine"
+    [[ $(record problem '"\(.where) \(.value)"') == "SOCKTMO_ENGINE $engine" ]] ||
+        fail "not on record once with $engine"
+    mapfile -t lines < <(grep -v '^socktmo: ' <<<"$output")
+}
+
+@test "where no thread can be made that is told once, and calls have their limits" {
+    local silent engine
+
+    peer_start silent
+    silent=$PEER_PORT
+    peer_start unreachable
+    for engine in "${ENGINES[@]}"; do
+        without_threads ENGINE="$engine" RECV=400ms CONNECT=700ms -- connect:"$silent" recv on:1 \
+            connect:"$silent" wait:poll:in:5000 recv on:2 connect:"$PEER_PORT" connect:"$PEER_PORT"
+        expect 'connect 0 -' 'recv -1 ETIMEDOUT @400' 'connect 0 -' 'wait 1 - ?* @350-900' \
+            'recv -1 ETIMEDOUT @0-200' 'connect -1 ETIMEDOUT @700' 'connect -1 ETIMEDOUT @700'
+        assert_records timeout 4
+        # nor does a child tell it again
+        without_threads ENGINE="$engine" RECV=400ms CONNECT=700ms -- connect:"$silent" fork on:1 \
+            connect:"$silent" recv on:2 connect:"$PEER_PORT" join
+        expect 'connect 0 -' 'fork 0 -' 'connect 0 -' 'recv -1 ETIMEDOUT @400' \
+            'connect -1 ETIMEDOUT @700' 'fork 0 - joined'
+        assert_records timeout 2
+    done
+}
+
 # --- waits that no call of ours tells of ----------------------------------------------------------
 
 # ended_in LIMIT STEP…: by both engines, on time, with an error, and on record. That there is a socket,
