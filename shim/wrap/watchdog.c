@@ -12,6 +12,7 @@
 #include "shim/wrap/thread.h"
 #include "shim/wrap/watch.h"
 
+#include <limits.h>
 #include <sys/prctl.h>
 
 /* A look takes some 6 KiB; libc takes room for all thread-local data from it, too. It is memory
@@ -21,12 +22,17 @@
 /* How long it may stay beyond a first thread that did not say that it ends. */
 #define LAST_MS 100
 
+/* How long it is waited for to begin, which takes it a tenth of a millisecond. */
+#define BEGIN_MS  1000
+#define BEGUN_NOT 2
+
 /* How long the first thread waits for it to go. It is in the middle of a look at the worst. */
 #define GO_MS 1000
 
 static pid_t owner;  /* the process that has the thread, or could not get one; 0: none yet */
 static bool started; /* it was made */
 static pid_t tid;    /* it, once it runs */
+static int begun;    /* a futex: it has got at the program's descriptors; BEGUN_NOT: it cannot */
 static int going;    /* a futex: it is to end */
 static bool missing; /* there is none, and will be none in this process */
 
@@ -68,10 +74,11 @@ static void *run(void *arg)
     (void)arg;
     __atomic_store_n(&tid, tmo_raw_gettid(), __ATOMIC_RELEASE);
     (void)TMO_RAW2(SYS_prctl, PR_SET_NAME, "socktmo");
-    if (tmo_borrow_start() < 0) {
-        miss("needs Linux 5.9, or is forbidden here; there is no watchdog");
+    bool can = tmo_borrow_start() == 0;
+    __atomic_store_n(&begun, can ? 1 : BEGUN_NOT, __ATOMIC_RELEASE);
+    tmo_futex_wake(&begun, INT_MAX);
+    if (!can)
         return NULL;
-    }
     for (;;) {
         int64_t at_ms = now_ms();
         tmo_watch_sweep(tmo_due_of_ns(at_ms * TMO_NS_PER_MS), "watchdog");
@@ -81,6 +88,19 @@ static void *run(void *arg)
             look_ms = tmo_hidden_look(at_ms);
         rest(look_ms < at_ms + LAST_MS ? look_ms : at_ms + LAST_MS);
     }
+}
+
+/* Whether it cannot get at the descriptors. It is not the one to tell: stderr is such a descriptor.
+ */
+static bool begins_not(void)
+{
+    int now = __atomic_load_n(&begun, __ATOMIC_ACQUIRE);
+    int64_t deadline_ns = now == 0 ? tmo_clock_ns() + BEGIN_MS * TMO_NS_PER_MS : 0;
+    while (now == 0 && tmo_clock_ns() < deadline_ns) {
+        (void)tmo_futex_wait(&begun, 0, deadline_ns);
+        now = __atomic_load_n(&begun, __ATOMIC_ACQUIRE);
+    }
+    return now == BEGUN_NOT;
 }
 
 void tmo_watchdog_start(void)
@@ -96,6 +116,8 @@ void tmo_watchdog_start(void)
         miss(r == ENOSYS ? "the program has no threads; there is no watchdog"
                          : "no thread can be made; there is no watchdog");
     __atomic_store_n(&started, r == 0, __ATOMIC_RELEASE);
+    if (r == 0 && begins_not())
+        miss("needs Linux 5.9, or is forbidden here; there is no watchdog");
     errno = e;
 }
 
@@ -129,7 +151,8 @@ void tmo_watchdog_never(void)
 
 bool tmo_watchdog_is_missing(void)
 {
-    return __atomic_load_n(&missing, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&missing, __ATOMIC_ACQUIRE) ||
+           (__atomic_load_n(&started, __ATOMIC_ACQUIRE) && begins_not());
 }
 
 void tmo_watchdog_forked(void)
@@ -137,6 +160,7 @@ void tmo_watchdog_forked(void)
     owner = 0;
     started = false;
     tid = 0;
+    begun = 0;
     going = 0;
     missing = false;
     tmo_hidden_forked();

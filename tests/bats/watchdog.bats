@@ -77,49 +77,61 @@ ends_with_its_own() {
 
 # --- where there can be none ----------------------------------------------------------------------
 
-# without_threads SETTING=VALUE… -- STEP…: steps, where no thread can be made; and that this was told,
-# once.
-without_threads() {
+# without HOW WHY SETTING=VALUE… -- STEP…: steps, under a filter of nothreads.c; and that this was
+# told, once.
+without() {
+    local how=$1 why=$2
     local -a settings=() answers=()
 
     # shellcheck disable=SC2086 # words
     [[ -e nothreads ]] || ${TMO_CC:-cc} -D_GNU_SOURCE -O1 -o nothreads \
         "$TMO_ROOT/tests/programs/nothreads.c" 2>nothreads.err ||
         skip "no headers of seccomp here: $(tail -n 1 nothreads.err)"
+    shift 2
     while [[ $1 != -- ]]; do
         settings+=("SOCKTMO_$1")
         shift
     done
     shift
     rm -f log
-    under "${settings[@]}" SOCKTMO_LOG="$PWD/log" -- ./nothreads "$TMO_BUILD/tests/steps" "$@"
+    under "${settings[@]}" SOCKTMO_LOG="$PWD/log" -- ./nothreads "$how" "$TMO_BUILD/tests/steps" "$@"
     [[ $status -ne 99 ]] || skip "no filter can be set here"
-    [[ $(grep -c "^socktmo: SOCKTMO_ENGINE='$engine': no thread can be made; there is no watchdog" \
+    [[ $(grep -c "^socktmo: SOCKTMO_ENGINE='$engine': $why; there is no watchdog" \
         <<<"$output") -eq 1 ]] || fail "not told once with $engine"
     [[ $(record problem '"\(.where) \(.value)"') == "SOCKTMO_ENGINE $engine" ]] ||
         fail "not on record once with $engine"
     mapfile -t lines < <(grep -v '^socktmo: ' <<<"$output")
 }
 
-@test "where no thread can be made that is told once, and calls have their limits" {
+# bounded_without HOW WHY
+bounded_without() {
     local silent engine
 
     peer_start silent
     silent=$PEER_PORT
     peer_start unreachable
     for engine in "${ENGINES[@]}"; do
-        without_threads ENGINE="$engine" RECV=400ms CONNECT=700ms -- connect:"$silent" recv on:1 \
-            connect:"$silent" wait:poll:in:5000 recv on:2 connect:"$PEER_PORT" connect:"$PEER_PORT"
-        expect 'connect 0 -' 'recv -1 ETIMEDOUT @400' 'connect 0 -' 'wait 1 - ?* @350-900' \
-            'recv -1 ETIMEDOUT @0-200' 'connect -1 ETIMEDOUT @700' 'connect -1 ETIMEDOUT @700'
+        without "$@" ENGINE="$engine" RECV=400ms CONNECT=700ms -- connect:"$PEER_PORT" \
+            connect:"$PEER_PORT" on:1 connect:"$silent" recv on:2 connect:"$silent" \
+            wait:poll:in:5000 recv
+        expect 'connect -1 ETIMEDOUT @700' 'connect -1 ETIMEDOUT @700' 'connect 0 -' \
+            'recv -1 ETIMEDOUT @400' 'connect 0 -' 'wait 1 - ?* @350-900' 'recv -1 ETIMEDOUT @0-200'
         assert_records timeout 4
         # nor does a child tell it again
-        without_threads ENGINE="$engine" RECV=400ms CONNECT=700ms -- connect:"$silent" fork on:1 \
-            connect:"$silent" recv on:2 connect:"$PEER_PORT" join
-        expect 'connect 0 -' 'fork 0 -' 'connect 0 -' 'recv -1 ETIMEDOUT @400' \
-            'connect -1 ETIMEDOUT @700' 'fork 0 - joined'
+        without "$@" ENGINE="$engine" RECV=400ms CONNECT=700ms -- connect:"$silent" fork on:2 \
+            connect:"$PEER_PORT" on:1 connect:"$silent" recv join
+        expect 'connect 0 -' 'fork 0 -' 'connect -1 ETIMEDOUT @700' 'connect 0 -' \
+            'recv -1 ETIMEDOUT @400' 'fork 0 - joined'
         assert_records timeout 2
     done
+}
+
+@test "where no thread can be made that is told once, and calls have their limits" {
+    bounded_without thread 'no thread can be made'
+}
+
+@test "the same where it cannot get at the program's descriptors" {
+    bounded_without borrow 'needs Linux 5.9, or is forbidden here'
 }
 
 # --- waits that no call of ours tells of ----------------------------------------------------------
