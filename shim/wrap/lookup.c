@@ -23,6 +23,9 @@ enum { LOOKUP_RUNS, LOOKUP_DONE, LOOKUP_ABANDONED };
 /* Modules of nsswitch.conf(5) take up to some 256 KiB; it is memory only where it is touched. */
 #define STACK_BYTES ((size_t)512 << 10)
 
+/* How long who asked waits at most for the thread to be gone that gave the answer. */
+#define GONE_MS 40
+
 /* --- what libc gives ------------------------------------------------------------------------- */
 
 /* Found at the first look-up. */
@@ -113,6 +116,7 @@ static void drop(struct tmo_lookup *l)
 static void *run(void *arg)
 {
     struct tmo_lookup *l = arg;
+    l->tid = tmo_raw_gettid();
     take_resolver(l);
     errno = l->error;
     h_errno = l->host_error;
@@ -284,9 +288,23 @@ enum tmo_lookup_end tmo_lookup_await(struct tmo_lookup *l, const struct tmo_aske
     return end;
 }
 
+/* A program with one thread may do what one with two may not: unshare(2) its user, setns(2). So the
+ * thread that made LOOKUP is not to be there when the call is back. */
+static void await_gone(const struct tmo_lookup *l)
+{
+    int64_t deadline_ns = tmo_clock_ns() + GONE_MS * TMO_NS_PER_MS;
+    while (TMO_RAW3(SYS_tgkill, tmo_self.pid, l->tid, 0) == 0 && tmo_clock_ns() < deadline_ns)
+        tmo_clock_sleep(TMO_NS_PER_MS / 100);
+}
+
 enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *l, const struct tmo_asked *asked)
 {
-    return tmo_lookup_start(l) ? tmo_lookup_await(l, asked) : TMO_LOOKUP_NOT;
+    if (!tmo_lookup_start(l))
+        return TMO_LOOKUP_NOT;
+    enum tmo_lookup_end end = tmo_lookup_await(l, asked);
+    if (end == TMO_LOOKUP_DONE)
+        await_gone(l);
+    return end;
 }
 
 void *tmo_lookup_libc(void **kept, const char *name)

@@ -59,6 +59,7 @@ struct tmo_asked {
  * has a mapping of its own, which whoever is the last to need it gives back. */
 struct tmo_lookup {
     int state; /* LOOKUP_; a futex */
+    pid_t tid; /* the thread, once it runs */
     size_t size;
     void (*make)(struct tmo_lookup *lookup); /* makes the call */
     int error, host_error;                   /* errno and h_errno, before and after */
@@ -122,7 +123,7 @@ const char *tmo_lookup_failure_name(int failure);
 
 /* --- lookup.c: how it is made ---------------------------------------------------------------- */
 
-/* Has LOOKUP made: starts it and waits for it. */
+/* Has LOOKUP made: starts it and waits for it, and if it is done for the end of its thread. */
 enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *lookup, const struct tmo_asked *asked);
 
 /* The two apart. False: as TMO_LOOKUP_NOT. */

@@ -19,6 +19,7 @@ static struct {
     int (*attr_init)(pthread_attr_t *);
     int (*attr_detached)(pthread_attr_t *, int);
     int (*attr_stack)(pthread_attr_t *, size_t);
+    size_t (*least_stack)(const pthread_attr_t *); /* may be NULL */
 } libc;
 
 #ifdef TMO_START_FILES /* a sanitizer must see the thread begin */
@@ -38,6 +39,9 @@ static bool find_libc(void)
     if (libc.create == NULL || libc.attr_init == NULL || libc.attr_detached == NULL ||
         libc.attr_stack == NULL)
         return false;
+#ifdef __GLIBC__ /* what it is exported for: others ask the same, as Java's launcher */
+    *(void **)&libc.least_stack = tmo_real_late("__pthread_get_minstack");
+#endif
     __atomic_store_n(&libc.found, true, __ATOMIC_RELEASE);
     return true;
 }
@@ -74,6 +78,8 @@ int tmo_thread_start(void *(*run)(void *), void *arg, size_t stack_bytes)
         return ENOSYS;
     (void)libc.attr_init(&attr);
     (void)libc.attr_detached(&attr, PTHREAD_CREATE_DETACHED);
+    if (libc.least_stack != NULL) /* glibc has thread-local data take their room from it */
+        stack_bytes += libc.least_stack(&attr);
     (void)libc.attr_stack(&attr, stack_bytes);
     (void)TMO_RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &before, 8);
     int r = libc.create(&thread, &attr, run, arg);

@@ -203,6 +203,51 @@ END
         fail "not so"
 }
 
+# The same: a destructor of thread-local data keeps the thread from its end.
+@test "a thread that gave its answer is gone when the call is back" {
+    cat >late.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <unistd.h>
+static pthread_key_t key;
+static void linger(void *value) { (void)value; usleep(10000); }
+static void __attribute__((constructor)) begin(void) { pthread_key_create(&key, linger); }
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    pthread_setspecific(key, &key);
+    return next(name, service, hints, ret);
+}
+END
+    "${TMO_CC[@]}" -shared -fPIC -o late.so late.c -ldl
+    TMO_LD_PRELOAD+=:late.so
+    looks_up LD_LIBRARY_PATH="$PWD" -- good alone
+    [[ $output == 'alone: 0 refused' ]] || skip "not permitted here"
+    looks_up LD_LIBRARY_PATH="$PWD" SOCKTMO_DNS=5s -- good alone
+    [[ $output == 'alone: 0 refused' ]] || fail "it is there yet: $output"
+}
+
+@test "thread-local data of the program's take nothing of the thread's stack" {
+    local kib
+
+    for kib in 300 500 504 508 600; do # about as much as the stack of a look-up
+        "${TMO_CC[@]}" -DKIB=$kib -o local -xc - <<'END'
+#include <netdb.h>
+__thread char data[KIB << 10];
+int main(void)
+{
+    struct addrinfo *list;
+    data[0] = 1;
+    return getaddrinfo("localhost", "80", 0, &list);
+}
+END
+        under SOCKTMO_DNS=5s -- ./local
+        [[ $status -eq 0 ]] || fail "$kib KiB: status $status"
+    done
+}
+
 @test "ten thousand look-ups in time leave nothing" {
     TMO_CUT=120 under SOCKTMO_DNS=20s -- "$LOOKUPS" good loop:4000 res_loop:4000 async_loop:1000
     [[ $(grep -c ': 0 failed, 0 threads, 0 descriptors more, no memory$' <<<"$output") -eq 3 ]] ||

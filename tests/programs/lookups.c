@@ -23,8 +23,9 @@
  * that restarts nothing resolver       getaddrinfo, with a resolver's state that is set to ask
  * once, for a second thread         the signals that the thread of a look-up does not block loop:N
  * N times getaddrinfo; what is left when nothing runs any more none           as a user who may
- * have no more threads stack          in a handler on a signal stack of its own numeric:N, file:N
- * N look-ups of 127.0.0.1, a.test: ns each
+ * have no more threads stack          in a handler on a signal stack of its own alone          what
+ * one thread alone may do, after a look-up numeric:N, file:N N look-ups of 127.0.0.1, a.test: ns
+ * each
  */
 #include "tests/programs/lookups-world.h"
 
@@ -363,6 +364,23 @@ static void step_stack(const char *argument)
     raise(SIGUSR1);
 }
 
+/* What only a program of one thread may do, as soon as it has its answer: 10 times. */
+static void step_alone(const char *argument)
+{
+    int refused = 0, status;
+
+    (void)argument;
+    for (int i = 0; i < 10; i++) {
+        if (fork() == 0) {
+            by_getaddrinfo("a.test", said[0]);
+            _exit(unshare(CLONE_NEWUSER) < 0 ? errno : 0);
+        }
+        wait(&status);
+        refused += status == EINVAL << 8;
+    }
+    snprintf(said[0], sizeof said[0], "%d refused", refused);
+}
+
 static void measure(const char *name, int times)
 {
     struct addrinfo *list;
@@ -424,6 +442,7 @@ static const struct step {
     {"loop", step_loop},
     {"none", step_none},
     {"stack", step_stack},
+    {"alone", step_alone},
     {"numeric", step_numeric},
     {"file", step_file},
 };
