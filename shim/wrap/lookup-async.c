@@ -63,6 +63,7 @@ struct entry {
     struct tmo_lookup *lookup;
     struct tmo_asked asked;
     bool asks;
+    bool told; /* that it is late is on record */
 };
 
 static void start_entry(struct entry *e, int64_t start_ns)
@@ -109,6 +110,17 @@ static void end_entry(struct entry *e)
     hand_back(request, r);
 }
 
+/* Whether E, which is late, is waited for yet: it is on record then, and those that end meanwhile
+ * are handed back before it. */
+static bool goes_on(struct entry *e)
+{
+    if (tmo_current.plan.reports && !e->told) {
+        tmo_lookup_tell_late(&e->asked);
+        e->told = true;
+    }
+    return tmo_current.plan.reports;
+}
+
 /* --- all of them ----------------------------------------------------------------------------- */
 
 struct batch {
@@ -140,12 +152,14 @@ static void make_all(struct batch *batch)
         bool late = tmo_clock_ns() >= deadline_ns, any = false;
         for (size_t i = 0; i < batch->count; i++) {
             struct entry *e = &batch->entries[i];
-            if (e->request != NULL && (late || tmo_lookup_is_done(e->lookup)))
+            if (e->request != NULL && (tmo_lookup_is_done(e->lookup) || (late && !goes_on(e))))
                 end_entry(e);
             any = any || e->request != NULL;
         }
         if (!any)
             return;
+        if (late)
+            deadline_ns = INT64_MAX;
         (void)tmo_lookup_count_await(seen, deadline_ns);
     }
 }

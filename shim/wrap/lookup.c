@@ -209,14 +209,14 @@ void tmo_lookup_tell(const struct tmo_asked *asked, const char *failure, const c
     tmo_emit(&event);
 }
 
-static void tell_timeout(const struct tmo_asked *asked, int64_t limit_ns)
+void tmo_lookup_tell_late(const struct tmo_asked *asked)
 {
     struct tmo_event event;
     if (!tmo_wants(TMO_EVENT_TIMEOUT))
         return;
     begin_record(&event, TMO_RECORD_TIMEOUT, asked);
     event.limit = "dns";
-    event.limit_ms = tmo_ns_to_ms(limit_ns);
+    event.limit_ms = tmo_ns_to_ms(tmo_current.cfg.value[TMO_SET_DNS]);
     event.waited_ms = (tmo_clock_ns() - asked->start_ns) / TMO_NS_PER_MS;
     event.action = tmo_state_action_name(tmo_current.plan.action);
     tmo_emit(&event);
@@ -274,7 +274,7 @@ enum tmo_lookup_end tmo_lookup_await(struct tmo_lookup *l, const struct tmo_aske
         bool reports = tmo_current.plan.reports;
         if (reports || abandon(l)) {
             end = TMO_LOOKUP_LATE;
-            tell_timeout(asked, tmo_current.cfg.value[TMO_SET_DNS]);
+            tmo_lookup_tell_late(asked);
             tmo_state_end_program(tmo_current.plan.action);
         }
         if (reports) {

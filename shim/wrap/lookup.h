@@ -130,6 +130,9 @@ enum tmo_lookup_end tmo_lookup_make(struct tmo_lookup *lookup, const struct tmo_
 bool tmo_lookup_start(struct tmo_lookup *lookup);
 enum tmo_lookup_end tmo_lookup_await(struct tmo_lookup *lookup, const struct tmo_asked *asked);
 
+/* Records, if that is wanted, that the limit of ASKED has passed. */
+void tmo_lookup_tell_late(const struct tmo_asked *asked);
+
 /* Starts LOOKUP, which then is its thread's. */
 bool tmo_lookup_leave(struct tmo_lookup *lookup);
 

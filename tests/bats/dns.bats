@@ -330,6 +330,13 @@ END
     [[ $status -eq 134 ]] || fail "it did not abort"
 }
 
+@test "under report a request that is late does not keep back the others of its call" {
+    looks_up SOCKTMO_DNS=100ms SOCKTMO_ACTION=report -- late:400 async_order
+    [[ $output == 'async_order: 0 1' ]] || fail "it does"
+    took async_order 400 4000
+    assert_records timeout 2
+}
+
 @test "in the file, not in its rules; off by the file's disable; untouched by timeout and limits" {
     printf 'dns = 200ms\n' >conf
     looks_up SOCKTMO_CONFIG="$PWD/conf" -- late:600 getaddrinfo

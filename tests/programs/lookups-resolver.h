@@ -307,6 +307,21 @@ static void step_async_thread(const char *argument)
     by_async(GAI_NOWAIT, &event, false);
 }
 
+/* One that is never answered beside one that is; handed back first is that. */
+static void step_async_order(const char *argument)
+{
+    struct gaicb never = {.ar_name = "never.test"}, late = {.ar_name = "x.test"};
+    struct gaicb *list[] = {&never, &late};
+    const struct gaicb *one[] = {&late};
+    const struct timespec most = {5, 0};
+
+    (void)argument;
+    getaddrinfo_a(GAI_NOWAIT, list, 2, NULL);
+    gai_suspend(one, 1, &most);
+    snprintf(said[0], sizeof said[0], "%d %d", gai_error(&late),
+             gai_error(&never) == EAI_INPROGRESS);
+}
+
 static bool fails_by_async(void)
 {
     struct gaicb first = {.ar_name = "x.test"}, second = {.ar_name = "y.test"};
