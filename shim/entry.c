@@ -79,6 +79,8 @@ static void __attribute__((constructor(101))) start(void)
             tmo_emit(&event);
         }
         adopt_open();
+        if (tmo_current.wide.watchdog)
+            tmo_watchdog_of_first();
         if (tmo_current.wide.watchdog && tmo_self_is_go()) /* libc is never told of its sockets */
             tmo_watchdog_start();
     }

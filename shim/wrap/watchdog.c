@@ -7,12 +7,14 @@
 #include "shim/sys/clock.h"
 #include "shim/sys/futex.h"
 #include "shim/sys/procfs.h"
+#include "shim/sys/real.h"
 #include "shim/track/self.h"
 #include "shim/wrap/complain.h"
 #include "shim/wrap/thread.h"
 #include "shim/wrap/watch.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 
 /* A look takes some 6 KiB; libc takes room for all thread-local data from it, too. It is memory
@@ -26,8 +28,9 @@
 #define BEGIN_MS  1000
 #define BEGUN_NOT 2
 
-/* How long the first thread waits for it to go. It is in the middle of a look at the worst. */
-#define GO_MS 1000
+/* How long the first thread waits for it to go. It is in the middle of a look at the worst, which
+ * is a moment, but may be kept from the processor there. */
+#define GO_MS 10000
 
 static pid_t owner;  /* the process that has the thread, or could not get one; 0: none yet */
 static bool started; /* it was made */
@@ -141,6 +144,23 @@ void tmo_watchdog_first_ends(void)
     __atomic_store_n(&going, 1, __ATOMIC_RELEASE);
     tmo_futex_wake(&going, 1);
     await_gone();
+}
+
+static void at_first_end(void *ignored)
+{
+    (void)ignored;
+    tmo_watchdog_first_ends();
+}
+
+void tmo_watchdog_of_first(void)
+{
+    int (*make)(pthread_key_t *, void (*)(void *));
+    int (*set)(pthread_key_t, const void *);
+    pthread_key_t key;
+    *(void **)&make = tmo_real_late("pthread_key_create");
+    *(void **)&set = tmo_real_late("pthread_setspecific");
+    if (make != NULL && set != NULL && make(&key, at_first_end) == 0)
+        (void)set(key, &owner);
 }
 
 void tmo_watchdog_never(void)

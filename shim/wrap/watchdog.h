@@ -21,13 +21,18 @@ static inline void tmo_watchdog_need(void)
 }
 
 /* Before the calling thread ends by pthread_exit(3): if it is the first, the watchdog ends, and is
- * waited for (1 s at the most). A process ends with the last of its threads, in which libc runs
+ * waited for (10 s at the most). A process ends with the last of its threads, in which libc runs
  * exit(3): that is not to be one that is without the program's descriptors. */
 void tmo_watchdog_first_ends(void);
 
 /* Whether this process is to do without: no thread can be made, or it has ended. Where ENGINE is
  * watchdog, the time of a blocking connect is then the kernel's. Signal-safe. */
 bool tmo_watchdog_is_missing(void);
+
+/* Has that done when the calling thread, the first one, is cancelled, too: no wrapper is told of
+ * it, but thread-local data have their destructors called. Takes a key of pthread_key_create(3). At
+ * start. */
+void tmo_watchdog_of_first(void);
 
 /* After fork(2), in the child: it has none, until it needs one. */
 void tmo_watchdog_forked(void);

@@ -75,6 +75,18 @@ ends_with_its_own() {
     ends_with_its_own thrd 'thrd 0 -'
 }
 
+@test "the same where the first thread is cancelled, or the watchdog is kept from the processor" {
+    peer_start silent
+    for engine in "${ENGINES[@]}"; do
+        hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" rest:50 cancel-last
+        expect 'libc 0 -' 'rest 0 -' 'buffered 0 -' 'exit 0 -'
+    done
+    hidden ENGINE=watchdog RECV=20s -- libc:"$PEER_PORT" rest:50 hold:1500 leave-last
+    [[ $output != *'hold -1'* ]] || skip "no thread can be held here"
+    expect 'libc 0 -' 'rest 0 -' 'hold 0 -' 'buffered 0 -' 'exit 0 -'
+    assert_between 1500 8000
+}
+
 # --- where there can be none ----------------------------------------------------------------------
 
 # without HOW WHY SETTING=VALUE… -- STEP…: steps, under a filter of nothreads.c; and that this was

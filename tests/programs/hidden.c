@@ -21,6 +21,8 @@
  *     thrd                the first thread ends by thrd_exit(3) where it would by pthread_exit(3)
  *     leave-last          the first thread ends, and there is no other; what is written until then
  *                         is in stdio's buffer, and it is told whether exit(3) runs in it
+ *     cancel-last         the same by pthread_cancel(3)
+ *     hold:MS             keeps the watchdog where it is for so long, and goes on meanwhile
  *     user:UID            becomes that user
  *
  * A machine for which this is not written prints "not here".
@@ -32,6 +34,8 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
@@ -203,11 +207,49 @@ static void say_who_exits(void)
     printf("exit 0 %s 0\n", syscall(SYS_gettid) == getpid() ? "-" : "other");
 }
 
-static void leave_last(void)
+static void leave_last(bool cancelled)
 {
     atexit(say_who_exits);
     puts("buffered 0 - 0");
+    if (cancelled) {
+        pthread_cancel(pthread_self());
+        pthread_testcancel();
+    }
     first_ends();
+}
+
+/* The thread of this process that is not its first; 0: there is none. */
+static pid_t other_thread(void)
+{
+    int other = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *e; tasks != NULL && (e = readdir(tasks)) != NULL;) {
+        if (atoi(e->d_name) > 0 && atoi(e->d_name) != getpid())
+            other = atoi(e->d_name);
+    }
+    if (tasks != NULL)
+        closedir(tasks);
+    return other;
+}
+
+/* By a child, as a debugger does it. */
+static long hold(long ms)
+{
+    pid_t held = other_thread();
+    int ends[2];
+    char told = '-';
+    if (held == 0 || pipe(ends) < 0)
+        return -ESRCH;
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    if (fork() == 0) {
+        bool has = ptrace(PTRACE_SEIZE, held, 0, 0) == 0 &&
+                   ptrace(PTRACE_INTERRUPT, held, 0, 0) == 0 && waitpid(held, NULL, __WALL) == held;
+        (void)TMO_RAW3(SYS_write, ends[1], has ? "+" : "-", 1);
+        sleep_ms(ms);
+        _exit(0);
+    }
+    (void)TMO_RAW3(SYS_read, ends[0], &told, 1);
+    return told == '+' ? 0 : -EPERM;
 }
 
 static void say(const char *step, long n, long ms)
@@ -256,6 +298,8 @@ static long do_step(const char *step, long arg)
         return flow();
     if (IS("threads"))
         return threads();
+    if (IS("hold"))
+        return hold(arg);
     if (IS("lowest"))
         return lowest(arg);
     if (IS("user"))
@@ -271,7 +315,9 @@ static long do_step(const char *step, long arg)
     else if (IS("leave"))
         leave(arg);
     else if (IS("leave-last"))
-        leave_last();
+        leave_last(false);
+    else if (IS("cancel-last"))
+        leave_last(true);
     else
         exit(2);
     return 0;
