@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # helpers.bash sets status, output, lines and elapsed_ms
+# shellcheck disable=SC2030,SC2031,SC2154 # helpers.bash reads and sets what is not seen here
 #
 # The limit on look-ups of names. The world in which they are made, and the name server that does
 # not answer, are in tests/programs/lookups.c. That look-ups in a thread give what they give bare is
