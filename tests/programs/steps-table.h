@@ -203,6 +203,11 @@ static long step_fork(char **argument)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static long step_refuse(char **argument)
+{
+    return refuse(number_of(refused_words, argument[0]), number(argument[1], EPERM));
+}
+
 static void do_step(const char *whole);
 
 static void *do_until_join(void *first)
@@ -291,6 +296,7 @@ static const struct step {
     {"drain", step_drain, true},
     {"calm", step_calm, false},
     {"handled", step_handled, false},
+    {"refuse", step_refuse, true},
     {"fork", step_fork, false},
     {"thread", step_thread, false},
     {"vfork_close", step_vfork_close, false},

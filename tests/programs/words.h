@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #ifndef TCP_FASTOPEN_CONNECT
 #define TCP_FASTOPEN_CONNECT 30 /* linux/tcp.h, Linux 4.11 */
@@ -57,6 +58,23 @@ static const struct word signal_words[] = {
 static const struct word family_words[] = {
     {"tcp", AF_INET},   {"mptcp", AF_INET}, {"udp", AF_INET},
     {"tcp6", AF_INET6}, {"unix", AF_UNIX},  {NULL, 0},
+};
+
+/* System calls that can be refused. */
+#ifdef SYS_fcntl64
+#define FCNTL SYS_fcntl64
+#else
+#define FCNTL SYS_fcntl
+#endif
+static const struct word refused_words[] = {
+    {"connect", SYS_connect},
+    {"getsockopt", SYS_getsockopt},
+    {"ppoll", SYS_ppoll},
+    {"fcntl", FCNTL},
+    {"shutdown", SYS_shutdown},
+    {"getpeername", SYS_getpeername},
+    {"sigaction", SYS_rt_sigaction},
+    {NULL, 0},
 };
 
 /* An option whose value is an int, a number of ms in a struct timeval, a linger, or a text. */
