@@ -60,7 +60,7 @@ ends_with_its_own() {
     for engine in "${ENGINES[@]}"; do
         hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" "${@:1:$#/2}" leave:300
         expect 'libc 0 -' "${@:$#/2+1}" 'last 0 -'
-        assert_between 300 $((1000 + BUSY_MS))
+        assert_between 300 5000 # or for ever
         # no thread at all is left but the watchdog, which must not be the one that flushes
         hidden ENGINE="$engine" RECV=20s -- libc:"$PEER_PORT" "${@:1:$#/2}" leave-last
         expect 'libc 0 -' "${@:$#/2+1}" 'buffered 0 -' 'exit 0 -'
