@@ -15,17 +15,25 @@
  *     getnameinfo, gethostbyaddr, gethostbyaddr_r      of 10.1.2.3
  *     res_query[:NAME], res_search, res_querydomain, res_send, res_nquery, res_nsearch,
  *     res_nquerydomain, res_nsend   the state of the latter four is closed as soon as they return
- *     res_other      res_query and res_nquery with states that have another name server, which
- * answers res_two        res_query in two threads at once async_wait, async_suspend, async_signal,
- * async_thread   getaddrinfo_a, for x.test and 127.0.0.1 res_loop:N, async_order    one that is
- * never answered, and one that is; async_loop:N   as loop, by res_nquery and getaddrinfo_a two
- * getaddrinfo in two threads at once cancel getaddrinfo in a thread that is cancelled after 200 ms
- * handler        getaddrinfo, with a handler each 20 ms that restarts nothing resolver getaddrinfo,
- * with a resolver's state that is set to ask once, for a second thread         the signals that the
- * thread of a look-up does not block loop:N N times getaddrinfo; what is left when nothing runs any
- * more none           as a user who may have no more threads stack          in a handler on a
- * signal stack of its own alone          what one thread alone may do, after a look-up numeric:N,
- * file:N N look-ups of 127.0.0.1, a.test: ns each
+ *     res_other     res_query and res_nquery with states that have another name server,
+ *                   which answers
+ *     res_two       res_query in two threads at once
+ *     async_wait, async_suspend, async_signal, async_thread
+ *                   getaddrinfo_a, for x.test and 127.0.0.1
+ *     async_order   one that is never answered, and one that is
+ *     res_loop:N, async_loop:N
+ *                   as loop, by res_nquery and getaddrinfo_a
+ *     two           getaddrinfo in two threads at once
+ *     cancel        getaddrinfo in a thread that is cancelled after 200 ms
+ *     handler       getaddrinfo, with a handler each 20 ms that restarts nothing
+ *     resolver      getaddrinfo, with a resolver's state that is set to ask once, for a second
+ *     thread        the signals that the thread of a look-up does not block
+ *     loop:N        N times getaddrinfo; what is left when nothing runs any more
+ *     none          as a user who may have no more threads
+ *     stack         in a handler on a signal stack of its own
+ *     alone         what one thread alone may do, after a look-up
+ *     numeric:N, file:N
+ *                   N look-ups of 127.0.0.1, a.test: ns each
  */
 #include "tests/programs/lookups-world.h"
 
