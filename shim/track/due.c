@@ -43,7 +43,7 @@ void tmo_due_set(int fd, const struct tmo_slot *slot, uint32_t due)
         make_earlier(due);
 }
 
-void tmo_due_sweep(uint32_t now, void (*visit)(int fd, uint32_t now, void *ctx), void *ctx)
+void tmo_due_sweep(uint32_t now, uint32_t (*visit)(int fd, uint32_t now, void *ctx), void *ctx)
 {
     uint64_t head = __atomic_load_n(&tmo_due_head, __ATOMIC_ACQUIRE);
     if (!tmo_due_has_come((uint32_t)head, now))
@@ -63,10 +63,10 @@ void tmo_due_sweep(uint32_t now, void (*visit)(int fd, uint32_t now, void *ctx),
         }
         uint32_t due = __atomic_load_n(&cell->due_ms, __ATOMIC_ACQUIRE);
         if (tmo_due_has_come(due, now)) {
-            visit(fd, now, ctx);
+            uint32_t again = visit(fd, now, ctx);
             due = __atomic_load_n(&cell->due_ms, __ATOMIC_ACQUIRE);
             if (tmo_due_has_come(due, now))
-                continue; /* somebody else's to look at */
+                due = again; /* somebody else's to look at */
         }
         first = tmo_due_earlier(first, due);
     }

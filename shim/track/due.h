@@ -70,8 +70,9 @@ void tmo_due_put(int fd, const struct tmo_slot *slot, uint32_t due);
 void tmo_due_set(int fd, const struct tmo_slot *slot, uint32_t due);
 
 /* Calls VISIT for each descriptor that is due by NOW, if any is; VISIT puts its next time by
- * tmo_due_put(). Of several threads one does it. A thread that dies or jumps out of it loses
- * nothing: soon the next one begins again. In order of descriptors, 1 ns each. */
-void tmo_due_sweep(uint32_t now, void (*visit)(int fd, uint32_t now, void *ctx), void *ctx);
+ * tmo_due_put(), or leaves it and returns when to visit it again in spite of that; else 0. Of
+ * several threads one does it. A thread that dies or jumps out of it loses nothing: soon the next
+ * one begins again. In order of descriptors, 1 ns each. */
+void tmo_due_sweep(uint32_t now, uint32_t (*visit)(int fd, uint32_t now, void *ctx), void *ctx);
 
 #endif

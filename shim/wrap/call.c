@@ -54,7 +54,9 @@ static ssize_t after_timeout(struct tmo_rest *w)
     const struct tmo_call *call = w->call;
     short events = call->kind->way == TMO_RECV ? POLLIN : POLLOUT;
     int64_t age = age_ns(w->slot);
-    if (is_of_pipe(call) || age + TMO_TICK_SLACK_NS < w->limit_ns) /* another socket by now */
+    int64_t there_us = tmo_apply_read_timeo(call->fd, call->kind->way);
+    int64_t waited_ns = there_us > 0 ? there_us * 1000 : w->limit_ns;
+    if (is_of_pipe(call) || age + TMO_TICK_SLACK_NS < waited_ns) /* another socket by now */
         return -EAGAIN;
     /* A datagram socket counts as writable while its peer's queue is full: not a word of that. */
     bool tells = tmo_proto_is_connected(w->slot->proto) || call->kind->way == TMO_RECV;
@@ -71,11 +73,11 @@ static ssize_t after_timeout(struct tmo_rest *w)
         tmo_rest_since(w, tmo_clock_ns(), 0);
         return tmo_rest_go_on(w);
     }
-    int64_t there_us = tmo_apply_read_timeo(call->fd, call->kind->way);
-    int64_t waited_ns = there_us > 0 ? there_us * 1000 : w->limit_ns;
     int64_t silent_ns =
         w->slot->dir == TMO_DIR_LISTEN ? -1 : tmo_judge_silent_ns(call->fd, call->kind->way);
-    if (silent_ns < 0 || silent_ns >= w->limit_ns)
+    if (silent_ns < 0 || silent_ns > waited_ns) /* before the call nobody waited */
+        silent_ns = waited_ns;
+    if (silent_ns >= w->limit_ns)
         return tmo_rest_expire(w, waited_ns);
     /* The peer did send (another thread read it), or did take something of what was queued. */
     tmo_rest_since(w, tmo_clock_ns(), silent_ns);

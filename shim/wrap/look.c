@@ -189,12 +189,16 @@ static int64_t judge(struct look *l, unsigned waits, int64_t waited_ms, bool ask
     if ((flags & TMO_SLOT_CONNECTING) != 0 && look_connecting(l, &left_ms))
         return left_ms;
     struct tmo_deadline next = first_of(slot, &l->q, waits, waited_ms);
-    if (next.limit == TMO_LIMIT_NONE || next.left_ms > 0) {
+    bool in_time = next.limit == TMO_LIMIT_NONE || next.left_ms > 0;
+    if (!in_time && next.limit == TMO_LIMIT_RECV && has_come(l)) {
+        /* in that very moment: the data win, but the other limits hold on */
+        next = first_of(slot, &l->q, waits & ~(unsigned)TMO_WAITS_RECV, waited_ms);
+        in_time = next.limit == TMO_LIMIT_NONE || next.left_ms > 0;
+    }
+    if (in_time) {
         tmo_slot_lower(slot, TMO_SLOT_STALLED);
         return until(slot, &next, waits);
     }
-    if (next.limit == TMO_LIMIT_RECV && has_come(l)) /* in that very moment: the data win */
-        return tmo_ns_to_ms(l->plan->wait_ns[TMO_RECV]);
     if (next.limit == TMO_LIMIT_SEND && (flags & TMO_SLOT_STALLED) == 0) {
         tmo_slot_raise(slot, TMO_SLOT_STALLED);
         return confirm_ms(l->plan);

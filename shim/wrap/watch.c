@@ -182,13 +182,13 @@ static bool is_waited_in(const struct tmo_slot *slot)
            ((flags & TMO_SLOT_NONBLOCK) == 0 || (flags & TMO_SLOT_FOUND) != 0);
 }
 
-static void visit(int fd, uint32_t now, void *ctx)
+static uint32_t visit(int fd, uint32_t now, void *ctx)
 {
     const char *call = ctx;
     struct tmo_cell *cell = tmo_track_cell(fd);
     struct tmo_slot *slot = tmo_track_slot(fd);
     if (slot == NULL)
-        return;
+        return 0;
     const struct tmo_plan *plan = tmo_plan_of(slot);
     unsigned flags = tmo_slot_flags(slot), waits = 0;
     bool from_before = (flags & TMO_SLOT_INHERITED) != 0 ||
@@ -211,9 +211,11 @@ static void visit(int fd, uint32_t now, void *ctx)
             !tmo_set_is_armed(fd, cell->set))
             waits &= ~(unsigned)TMO_WAITS_RECV;
     } else if (attended != 0 && tmo_due_between(attended, now) <= (int32_t)plan->pause_ms) {
-        return; /* somebody polls for it, and will look */
+        /* Somebody polls for it, and will look when it is due for him; or did, and never will. */
+        return plan->deadlines && !from_before ? due_in(now, tmo_look(fd, slot, 0, 0, false, call))
+                                               : 0;
     } else if (!plan->deadlines) {
-        return; /* nobody waits for it now */
+        return 0; /* nobody waits for it now */
     }
     int64_t left_ms = from_before ? 1000
                       : tmo_proto_is_tcp(slot->proto)
@@ -221,6 +223,7 @@ static void visit(int fd, uint32_t now, void *ctx)
                           : look_untold_set(fd, slot, waits, waited_ms, call);
     left_ms = left_ms < least_ms ? left_ms : least_ms;
     tmo_due_put(fd, slot, with_others(now, due_in(now, left_ms)));
+    return 0;
 }
 
 void tmo_watch_sweep(uint32_t now, const char *call)

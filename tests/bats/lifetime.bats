@@ -59,6 +59,49 @@ dripped_on() {
     assert_records timeout 0
 }
 
+@test "total ends a connection that was polled, while another is waited for" {
+    peer_start silent
+    limited TOTAL=1s RECV=10s
+    steps connect:"$PEER_PORT" nonblock:fcntl wait:poll:in:900 on:1 pair:2 wait:poll:in:2000 on:0 \
+        wait:poll:in:1000 recv
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 0 - @900-1400' 'pair 0 -' 'wait 0 - @2000-2500' \
+        'wait 1 - ?* @0-200' 'recv -1 ETIMEDOUT @0-200'
+    assert_limit total 1000
+}
+
+@test "total ends a connection whose data nobody reads, though recv does not" {
+    peer_start greet --text hello
+    limited TOTAL=1050ms RECV=500ms
+    steps connect:"$PEER_PORT" nonblock:fcntl wait:epoll_wait:in:900:et recv:2 \
+        wait:epoll_wait:in:4000:et recv:9 recv
+    expect 'connect 0 -' 'nonblock 0 -' 'wait 1 - in' 'recv 2 - he' 'wait 1 - ?* @900-1600' \
+        'recv 3 - llo' 'recv -1 ETIMEDOUT'
+    assert_limit total 1050
+}
+
+waits_in_kernel() {
+    for limit in total idle; do
+        rm -f log
+        limited "${limit^^}=500ms" RECV=5s
+        steps connect:"$PEER_PORT" "$1:10" "$1:10"
+        expect 'connect 0 -' "$1 -1 ETIMEDOUT @450-1050" "$1 -1 ETIMEDOUT @0-200"
+        assert_limit "$limit" 500
+    done
+}
+
+@test "total and idle, being shorter than recv, end calls that the kernel waits for" {
+    peer_start silent
+    side_by_side waits_in_kernel recvmmsg splice_in
+}
+
+# idle is for TCP.
+@test "idle does not shorten recv on a unix stream" {
+    limited IDLE=300ms RECV=1s PROTO=all
+    steps pair:1 recv:10 rest:1100 recv:10
+    expect 'pair 0 -' 'recv -1 ETIMEDOUT @950-1600' 'rest 0 -' 'recv -1 ETIMEDOUT @950-1600'
+    assert_limit recv 1000 2
+}
+
 # --- idle -----------------------------------------------------------------------------------------
 
 idle() {

@@ -10,8 +10,9 @@ static int visited[8];
 static unsigned visits;
 static uint32_t put_ms; /* what the visit again; 0: nothing, it stays due */
 static bool again;
+static uint32_t anyhow_ms; /* if it stays due: when it is to be visited anyhow */
 
-static void visit(int fd, uint32_t now, void *ctx)
+static uint32_t visit(int fd, uint32_t now, void *ctx)
 {
     (void)ctx;
     if (visits < 8)
@@ -19,6 +20,7 @@ static void visit(int fd, uint32_t now, void *ctx)
     visits++;
     if (again)
         tmo_due_put(fd, tmo_track_slot(fd), put_ms != 0 ? now + put_ms : 0);
+    return anyhow_ms;
 }
 
 static unsigned sweep(uint32_t now)
@@ -65,6 +67,13 @@ static void check_order(void)
     again = false;
     CHECK_EQ(sweep(1300), 1); /* what the visit leaves is not waited for */
     CHECK_EQ(tmo_due_first(), 0);
+    anyhow_ms = 1500; /* unless it says so */
+    tmo_due_set(2000, b, 1350);
+    CHECK_EQ(sweep(1350), 2);
+    CHECK_EQ(tmo_due_first(), 1500);
+    anyhow_ms = 0;
+    CHECK_EQ(sweep(1500), 2);
+    CHECK_EQ(tmo_due_first(), 0);
     tmo_track_drop(2000);
     tmo_track_drop(70000);
 
@@ -96,11 +105,12 @@ static void check_shared(void)
 enum { THREADS = 4, ROUNDS = 20000, LOST_MS = 1000000 };
 static uint32_t clock_ms = 1;
 
-static void put_off(int fd, uint32_t now, void *ctx)
+static uint32_t put_off(int fd, uint32_t now, void *ctx)
 {
     (void)now;
     (void)ctx;
     tmo_due_put(fd, tmo_track_slot(fd), 0);
+    return 0;
 }
 
 static void *race(void *arg)
