@@ -89,7 +89,8 @@ static ssize_t after_short(struct tmo_rest *w)
 {
     const struct tmo_call *call = w->call;
     int64_t silent_ns = tmo_judge_silent_ns(call->fd, call->kind->way);
-    bool expired = w->limit_ns != 0 && silent_ns >= w->limit_ns;
+    bool expired = w->limit_ns != 0 && silent_ns >= 0 &&
+                   silent_ns + TMO_TICK_SLACK_NS >= w->limit_ns; /* the rest of it is waited */
     if (!expired && !tmo_judge_may_restart()) { /* a handler was to end it, as far as can be told */
         if (call->kind->way == TMO_SEND && silent_ns > 0) {
             tmo_slot_raise(w->slot, TMO_SLOT_CAME_SHORT);

@@ -239,7 +239,8 @@ static void record_stdio(int fd, FILE *file, struct tmo_slot *slot)
         int64_t limit_ns = plan->wait_ns[way];
         bool ready = tmo_raw_peek(fd, way == TMO_RECV ? POLLIN : POLLOUT) != 0;
         int64_t silent_ns = ready ? -1 : tmo_judge_silent_ns(fd, (enum tmo_way)way);
-        if (silent_ns < limit_ns || !tmo_judge_timed(fd, slot, plan, (enum tmo_way)way, 0))
+        if (silent_ns < 0 || silent_ns + TMO_TICK_SLACK_NS < limit_ns ||
+            !tmo_judge_timed(fd, slot, plan, (enum tmo_way)way, 0))
             continue;
         (void)tmo_state_expire(&(struct tmo_expiry){
             .fd = fd,

@@ -180,6 +180,13 @@ static bool is_expiry(const struct attempt *a, int error, int64_t took_ns)
     return error == EINPROGRESS || error == EALREADY;
 }
 
+/* Whether the kernel's timer went off before the limit, so that there is a rest to be waited. */
+static bool is_too_soon(const struct attempt *a, int error, int64_t took_ns)
+{
+    return took_ns < a->limit_ns && a->slot->family != TMO_FAMILY_UNIX &&
+           (error == EINPROGRESS || error == EALREADY);
+}
+
 static int finish(const struct attempt *a, int error)
 {
     struct tmo_slot *slot = a->slot;
@@ -191,6 +198,10 @@ static int finish(const struct attempt *a, int error)
         tmo_judge_may_restart())
         error = wait_on(a);
     int64_t took_ns = a->start_ns != 0 ? tmo_clock_ns() - a->start_ns : a->limit_ns;
+    if (is_too_soon(a, error, took_ns)) {
+        error = wait_on(a);
+        took_ns = tmo_clock_ns() - a->start_ns;
+    }
     bool expired = is_expiry(a, error, took_ns);
     if (expired && took_ns < a->limit_ns)
         took_ns = a->limit_ns;

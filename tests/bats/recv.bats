@@ -211,3 +211,27 @@ receive_slowly() {
     assert_timeouts "recv 300 recv 127.0.0.1:9" "recv 300 recvfrom 127.0.0.1:9" \
         "recv 300 recvmmsg 127.0.0.1:9"
 }
+
+# Where a handler without SA_RESTART is installed a short count may be a signal's doing, but not when
+# it comes a few ticks before the limit.
+@test "what the kernel ends some ticks before the limit is the limit: MSG_WAITALL, a send, stdio" {
+    kernel_is_early 16
+    peer_start greet --text hello
+    limits RECV=200ms
+    steps handler:usr1:plain connect:"$PEER_PORT" recv:5:peek recv:9:waitall recv:9
+    expect 'handler 0 -' 'connect 0 -' 'recv 5 - hello' 'recv 5 - hello @184-700' \
+        'recv -1 ETIMEDOUT @0-100'
+    assert_timeouts "recv 200 recv 127.0.0.1:$PEER_PORT"
+
+    rm log
+    peer_start noread
+    limits SEND=200ms
+    steps handler:usr1:plain connect:"$PEER_PORT" send:6000000 send:1
+    [[ ${lines[3]} == 'send -1 ETIMEDOUT '* ]] || fail "the second send"
+
+    rm log
+    under SOCKTMO_RECV=200ms SOCKTMO_LOG="$PWD/log" -- "$TMO_BUILD/tests/fds" a=socket:tcp \
+        "connect:a:4/$PEER_PORT" fdopen:a getc fclose
+    [[ $(record timeout '[.limit, .call, .limit_ms] | join(" ")') == "recv stdio 200" ]] ||
+        fail "no record of the wait inside stdio"
+}

@@ -48,6 +48,61 @@ steps_bare() {
     bare -- "$TMO_BUILD/tests/steps" "$@"
 }
 
+# kernel_is_early MS: from now on the socket timeouts of some calls go off by so much too soon, as they
+# do where a machine stood still for a moment and the kernel's count of ticks is behind. A library
+# behind ours takes it from the timeout for the time of the call.
+kernel_is_early() {
+    cat >early.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+static void set(int fd, int option, const struct timeval *t)
+{
+    int e = errno;
+    int (*next)(int, int, int, const void *, socklen_t) = dlsym(RTLD_NEXT, "setsockopt");
+    if (t->tv_usec != 0)
+        next(fd, SOL_SOCKET, option, t, sizeof *t);
+    errno = e;
+}
+
+static struct timeval shorten(int fd, int option)
+{
+    int e = errno;
+    int (*next)(int, int, int, void *, socklen_t *) = dlsym(RTLD_NEXT, "getsockopt");
+    struct timeval all = {0, 0}, less;
+    socklen_t size = sizeof all;
+    next(fd, SOL_SOCKET, option, &all, &size);
+    errno = e;
+    less = all;
+    less.tv_usec -= less.tv_usec != 0 ? EARLY_MS * 1000 : 0;
+    set(fd, option, &less);
+    return all;
+}
+
+#define EARLY(type, name, parameters, arguments, fd, option)                                       \
+    type name parameters                                                                           \
+    {                                                                                              \
+        type(*next) parameters = dlsym(RTLD_NEXT, #name);                                          \
+        struct timeval all = shorten(fd, option);                                                  \
+        type r = next arguments;                                                                   \
+        set(fd, option, &all);                                                                     \
+        return r;                                                                                  \
+    }
+EARLY(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n), fd, SO_SNDTIMEO)
+EARLY(ssize_t, recv, (int fd, void *b, size_t n, int f), (fd, b, n, f), fd, SO_RCVTIMEO)
+EARLY(ssize_t, send, (int fd, const void *b, size_t n, int f), (fd, b, n, f), fd, SO_SNDTIMEO)
+#undef getc
+EARLY(int, getc, (FILE *file), (file), fileno(file), SO_RCVTIMEO)
+END
+    "${TMO_CC[@]}" -shared -fPIC -DEARLY_MS="$1" -o early.so early.c -ldl
+    export LD_LIBRARY_PATH=$PWD
+    [[ $TMO_LD_PRELOAD == *early.so ]] || TMO_LD_PRELOAD+=:early.so
+}
+
 # expect LINE…: the steps ended well and said just that. A LINE is `STEP RESULT ERRNO [NOTE]`, a
 # pattern, and may end in @LIMIT, how long the step waited for that limit, or @LOW-HIGH, both in ms.
 expect() {
