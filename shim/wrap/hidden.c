@@ -44,6 +44,7 @@ struct trace {
     int64_t last_ms[2];  /* 0: not at all */
     unsigned walk;       /* when it was last there */
     uint16_t generation; /* of the slot */
+    uint8_t timeouts;    /* of the slot: a call that a limit ended is a wait that is over */
     bool ours;           /* it has one */
     bool foreign;        /* it is no socket that the operator means */
 };
@@ -89,9 +90,13 @@ static void note_wait(struct trace *t, const struct tmo_slot *slot, enum tmo_way
     int64_t every_ms =
         asked || state.walk_every_ms < state.tick_ms ? state.tick_ms : state.walk_every_ms;
     if (t->ours != (slot != NULL) || (slot != NULL && t->generation != slot->generation) ||
-        t->last_ms[way] == 0 || state.now_ms - t->last_ms[way] > 2 * every_ms + GRACE_MS) {
+        (slot != NULL && t->timeouts != slot->timeouts) || t->last_ms[way] == 0 ||
+        state.now_ms - t->last_ms[way] > 2 * every_ms + GRACE_MS) {
         t->ours = slot != NULL;
         t->generation = slot != NULL ? slot->generation : 0;
+        if (t->timeouts != (slot != NULL ? slot->timeouts : 0))
+            t->since_ms[TMO_RECV] = t->since_ms[TMO_SEND] = state.now_ms;
+        t->timeouts = slot != NULL ? slot->timeouts : 0;
         t->since_ms[way] = state.now_ms;
     }
     t->last_ms[way] = state.now_ms;

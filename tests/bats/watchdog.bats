@@ -47,6 +47,18 @@ hidden() {
     expect 'libc 0 -' 'rest 0 -' 'threads 1 -'
 }
 
+# A wait that a limit ended is over: it is not the watchdog's to count on.
+@test "a call that is made again after the limit waits for the limit again" {
+    peer_start silent
+    for engine in "${ENGINES[@]}"; do
+        rm -f log
+        limits RECV=500ms ENGINE="$engine"
+        steps connect:"$PEER_PORT" recv recv recv
+        expect 'connect 0 -' 'recv -1 ETIMEDOUT @500' 'recv -1 ETIMEDOUT @500' 'recv -1 ETIMEDOUT @0-200'
+        assert_records timeout 2
+    done
+}
+
 @test "no number is ever taken: the lowest that is free stays the program's" {
     peer_start silent
     # every 10 ms it looks at each thread and descriptor
