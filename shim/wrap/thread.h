@@ -13,9 +13,9 @@ bool tmo_thread_may_start(void);
 
 /* Runs RUN(ARG) in a detached thread with a stack of STACK_BYTES beside the program's thread-local
  * data, or of the program's default size where libc does not tell what those need, and that is
- * more. No signal is delivered to it, but for those that a thread itself
- * raises and libc's own. Returns 0; ENOSYS: the program has no threads; or the errno of
- * pthread_create(3), which is not signal-safe. */
+ * more. No signal is delivered to it, but for those that a thread itself raises and libc's own.
+ * Returns 0; ENOSYS: the program has no threads; or the errno of pthread_create(3), which is not
+ * signal-safe. */
 int tmo_thread_start(void *(*run)(void *), void *arg, size_t stack_bytes);
 
 /* Runs RUN(ARG) in a thread that the program has asked for, with its own ATTR, a pthread_attr_t;

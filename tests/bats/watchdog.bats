@@ -105,10 +105,9 @@ ends_with_its_own() {
 # told, once.
 without() {
     local how=$1 why=$2
-    local -a settings=() answers=()
+    local -a settings=()
 
-    # shellcheck disable=SC2086 # words
-    [[ -e nothreads ]] || ${TMO_CC:-cc} -D_GNU_SOURCE -O1 -o nothreads \
+    [[ -e nothreads ]] || "${TMO_CC[@]}" -D_GNU_SOURCE -O1 -o nothreads \
         "$TMO_ROOT/tests/programs/nothreads.c" 2>nothreads.err ||
         skip "no headers of seccomp here: $(tail -n 1 nothreads.err)"
     shift 2
@@ -314,7 +313,10 @@ ended_in() {
         SOCKTMO_LOG="$PWD/log" "$TMO_BUILD/tests/hidden" libc:"$PEER_PORT" \
         connect:"$PEER_PORT" send:2 recv >out &
     own $!
-    until grep -qs '^send' out; do read -r -t 0.02 <>"$BATS_TEST_TMPDIR/hold" || true; done
+    until grep -qs '^send' out; do
+        kill -0 $! 2>/dev/null || fail "it ended: $(<out)"
+        read -r -t 0.02 <>"$BATS_TEST_TMPDIR/hold" || true
+    done
     pid=$(pgrep -P $!)
     kill -STOP "$pid"
     read -r -t 2.5 <>"$BATS_TEST_TMPDIR/hold" || true # it is stopped for that long

@@ -46,11 +46,12 @@
  *     drain:MS                       one that accepts all from the listener here, MS later
  *     calm                           waits for the storms and traces;
  *                                    RESULT is how many failed
- *     refuse:CALL:NUMBER             that system call fails from now on, with the errno of the
- * number fork … join  thread … join     the steps between are done there; RESULT of join: its
- * status vfork_close                    a vfork child closes the current socket's number adopt:FD
- * donor:PORT           takes a descriptor that was there, or one from a bare process give:FD sends
- * the current socket over FD, as SCM_RIGHTS exit:STATUS
+ *     refuse:CALL:NUMBER             that system call fails from now on, with that errno
+ *     fork … join  thread … join     the steps between are done there; RESULT of join: its status
+ *     vfork_close                    a vfork child closes the current socket's number
+ *     adopt:FD  donor:PORT           takes a descriptor that was there, or one from a bare process
+ *     give:FD                        sends the current socket over FD, as SCM_RIGHTS
+ *     exit:STATUS
  */
 #include "tests/programs/calls.h"
 #include "tests/programs/disturb.h"
